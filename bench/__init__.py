@@ -1,0 +1,1 @@
+"""The harness: suites in, tables and figures out."""

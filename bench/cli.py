@@ -1,0 +1,104 @@
+"""The command line: parse, call, print. Heavy imports stay inside the commands, so that help answers at once."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from bench.errors import BenchError
+
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
+    help="Train, ablate, measure and report image restoration methods.",
+)  # fmt: skip
+
+SuitePath = Annotated[Path, typer.Argument(help="A suite, such as suites/deblur.yaml.", show_default=False)]
+ProfileName = Annotated[str, typer.Option("--profile", "-p", help="Profile of the suite: quick, lab, paper.")]
+Assignments = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Override a field, such as ugpnet.fusion.lambda_per=5."),
+]
+ResultsFolder = Annotated[Path, typer.Option("--results", help="Where results and the store of finished work are.")]
+Workers = Annotated[int, typer.Option("--workers", min=0, help="Processes that prepare training batches.")]
+Oracles = Annotated[list[Path] | None, typer.Argument(help="Oracle folders, or folders of them.", show_default=False)]
+
+INVALID = 2
+INTERRUPTED = 130
+TERMINATED = 143
+
+
+@app.command()
+def run(suite: SuitePath, profile: ProfileName = "quick", assignments: Assignments = None,
+        results: ResultsFolder = Path("results"), workers: Workers = 0) -> None:  # fmt: skip
+    """Train, evaluate, time and report a suite. What is done already is not done again."""
+
+    def call() -> int:
+        from bench.commands import run_suite
+
+        return run_suite(suite, profile, assignments or [], results, workers)
+
+    _guard(call)
+
+
+@app.command()
+def plan(suite: SuitePath, profile: ProfileName = "quick", assignments: Assignments = None,
+         results: ResultsFolder = Path("results")) -> None:  # fmt: skip
+    """Print the jobs of a suite, what they share and what they are expected to cost; run nothing."""
+
+    def call() -> int:
+        from bench.commands import show_plan
+
+        return show_plan(suite, profile, assignments or [], results)
+
+    _guard(call)
+
+
+@app.command()
+def parity(folders: Oracles = None) -> None:
+    """Compare our networks with the released ones on numerical oracles; exit code 1 if any differs."""
+
+    def call() -> int:
+        from bench.commands import check_parity
+
+        return check_parity(folders or [Path("tests/goldens/parity")])
+
+    _guard(call)
+
+
+def main() -> None:
+    """The `bench` script."""
+    app()
+
+
+def _guard(call: Callable[[], int]) -> None:
+    """End with the call's exit code; a user's mistake is one message and exit code 2, Ctrl-C 130, SIGTERM 143."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        code = call()
+    except BenchError as error:
+        code = _complain(str(error), INVALID)
+    except KeyboardInterrupt:
+        code = _complain("interrupted; the same command goes on from here", INTERRUPTED)
+    except OSError as error:
+        from bench.store import reason
+
+        code = _complain(f"{error.filename or 'input/output'}: {reason(error)}", INVALID)
+    raise typer.Exit(code)
+
+
+def _terminate(_signal: int, _frame: FrameType | None) -> None:
+    """SIGTERM, a batch system's time limit, ends a run between two steps of work; what is done stays done."""
+    raise SystemExit(TERMINATED)
+
+
+def _complain(message: str, code: int) -> int:
+    from rich.console import Console
+    from rich.text import Text
+
+    Console(stderr=True).print(Text.assemble(("bench: ", "bold red"), message), soft_wrap=True)
+    return code

@@ -1,0 +1,91 @@
+"""Where ground truth comes from: one frozen model per kind of source, told apart by `source`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+Split = Literal["train", "val", "test"]
+Fit = Literal["resize", "center_crop", "random_crop"]
+OnError = Literal["fail", "skip"]
+
+Count = Annotated[int, Field(ge=1)]
+Size = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0)]
+
+
+class DataModel(BaseModel):
+    """Frozen, unknown fields are errors; as `ugpnet.recipe.Config`, whose import would bring torch."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PortraitsData(DataModel):
+    """`count` rendered portraits of `size` pixels; the splits of one seed never share an image."""
+
+    source: Literal["portraits"] = "portraits"
+    split: Split
+    count: Count
+    size: Size = 64
+    seed: Seed = 0
+
+
+class PhotosData(DataModel):
+    """Square crops of the colour photographs inside scikit-image; `count` None: one of each photograph."""
+
+    source: Literal["photos"] = "photos"
+    count: Count | None = None
+    size: Size = 64
+    seed: Seed = 0
+
+
+class FolderData(DataModel):
+    """Images of a folder and its sub-folders in natural order: `count` of them from the `start`-th on.
+
+    `on_error` says what becomes of files among these that cannot be used: `skip` leaves them out.
+
+    `size` None keeps each image whole. Otherwise `fit` makes a square of `size` pixels: `resize` takes the
+    largest centred square and reduces it (Lanczos), `center_crop` and `random_crop` keep the pixels; the
+    place of a random crop depends on the image's id alone. Nothing is ever enlarged: an image with a side
+    below `size` is an error.
+    """
+
+    source: Literal["folder"] = "folder"
+    path: str
+    start: Annotated[int, Field(ge=0)] = 0
+    count: Count | None = None
+    size: Size | None = None
+    fit: Fit = "resize"
+    on_error: OnError = "fail"
+
+
+class PairedData(DataModel):
+    """Degraded images made elsewhere (`lq`) beside their ground truth (`gt`), matched by name.
+
+    The lq of `gt/a/b.png` is `lq/a/<template with b>.*`, e.g. `template: "{}x4"`. `meta_info` restricts the
+    pairs to the names of a text file, one per line: `b.png`, BasicSR's `b.png (480,480,3)`, or `gt name, lq
+    name`. `size` is that of a centred square crop of gt; the crop of lq is smaller by the scale between them.
+    """
+
+    source: Literal["paired"] = "paired"
+    lq: str
+    gt: str
+    template: str = "{}"
+    meta_info: str | None = None
+    start: Annotated[int, Field(ge=0)] = 0
+    count: Count | None = None
+    size: Size | None = None
+    on_error: OnError = "fail"
+
+    @field_validator("template")
+    @classmethod
+    def _has_one_placeholder(cls, template: str) -> str:
+        if template.count("{}") != 1 or "/" in template:
+            raise ValueError(
+                f"{template!r} must hold '{{}}' once, for the name of the gt image, and no folder"
+            )
+        return template
+
+
+DataConfig = Annotated[PortraitsData | PhotosData | FolderData | PairedData, Field(discriminator="source")]

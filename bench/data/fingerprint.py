@@ -1,0 +1,70 @@
+"""What identifies a data set: sha256 over all that decides its pixels, and over nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import TypeAlias
+
+READING = 1
+"""Raise it when reading, cropping or reducing gives other pixels for the same file."""
+
+Setting: TypeAlias = str | int | None
+
+
+def fingerprint(kind: str, settings: Mapping[str, Setting], images: Sequence[tuple[str, str]] = ()) -> str:
+    """Hex digest of a source's kind, its settings and its images: (id, digest of the file or files) each."""
+    document = {"kind": kind, "reading": READING, "settings": dict(settings), "images": list(images)}
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+
+
+def digest_files(paths: Sequence[Path], cache: Path | None = None) -> list[str]:
+    """sha256 of each file's bytes.
+
+    `cache` is a JSON file that is read, completed and replaced atomically. It holds digests by (absolute
+    path, size, modification time in ns), so that an unchanged folder is hashed once; a damaged or missing
+    cache counts as empty.
+    """
+    known = _load(cache)
+    keys = [_key(path) for path in paths]
+    missing = [(key, path) for key, path in zip(keys, paths, strict=True) if key not in known]
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        fresh = dict(
+            zip((key for key, _ in missing), pool.map(_digest, (path for _, path in missing)), strict=True)
+        )
+    if cache is not None and fresh:
+        # Read again: another run may have added to it meanwhile.
+        _save(cache, {**_load(cache), **fresh})
+    known.update(fresh)
+    return [known[key] for key in keys]
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _key(path: Path) -> str:
+    stat = path.stat()
+    return f"{path.absolute()}|{stat.st_size}|{stat.st_mtime_ns}"
+
+
+def _load(cache: Path | None) -> dict[str, str]:
+    if cache is None:
+        return {}
+    try:
+        entries = json.loads(cache.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {str(key): str(value) for key, value in entries.items()} if isinstance(entries, dict) else {}
+
+
+def _save(cache: Path, entries: Mapping[str, str]) -> None:
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    with NamedTemporaryFile("w", dir=cache.parent, suffix=".tmp", delete=False, encoding="utf-8") as file:
+        json.dump(entries, file)
+    os.replace(file.name, cache)

@@ -1,0 +1,97 @@
+"""One image file to RGB uint8. Whatever is wrong with a file becomes a `DataError` that names it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from bench.errors import DataError
+
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm"})
+
+MAX_PIXELS = 89_478_485
+"""A quarter of a gibibyte of RGB, the size from which Pillow too warns of a decompression bomb."""
+
+_ENDINGS = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82"}
+
+
+def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    """The image as (H, W, 3) uint8 RGB, upright.
+
+    EXIF orientation is applied. Grey is repeated to three channels. Alpha is dropped, not composited: the
+    stored colours under transparent pixels count, as in OpenCV's colour read. 16-bit samples are scaled by
+    1/257 (grey) or to their high byte (RGB, by Pillow). CMYK is converted without its colour profile. Of
+    several frames the first counts. Raises DataError on a missing, damaged or oversized file and on samples
+    without a known range.
+    """
+    with _named_errors(path), Image.open(path) as image:
+        _refuse_bomb(image, path, max_pixels)
+        return _to_rgb(ImageOps.exif_transpose(image), path)
+
+
+def check_image(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
+    """The sides in pixels, the shorter one first (the orientation is not looked at), from the header.
+
+    Raises DataError if the header cannot be read or the file is cut off. A PNG or JPEG that ends as its
+    format demands is not decoded, which keeps this fast; a file that does not, or of another format, is.
+    """
+    with _named_errors(path), Image.open(path) as image:
+        _refuse_bomb(image, path, max_pixels)
+        if not _is_complete(path, image.format or ""):
+            image.load()
+        return min(image.size), max(image.size)
+
+
+@contextmanager
+def _named_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except DataError:
+        raise
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such image; check the path") from None
+    # Pillow's decoders raise whatever their parsers meet: OSError, ValueError, SyntaxError, struct.error, ...
+    except Exception as error:
+        raise DataError(
+            f"{path}: cannot be read as an image ({error}); replace or delete the file"
+        ) from error
+
+
+def _refuse_bomb(image: Image.Image, path: Path, max_pixels: int) -> None:
+    width, height = image.size
+    if width * height > max_pixels:
+        raise DataError(
+            f"{path}: {width} x {height} pixels, more than the limit of {max_pixels}; reduce or crop it"
+        )
+
+
+def _is_complete(path: Path, image_format: str) -> bool:
+    ending = _ENDINGS.get(image_format)
+    if ending is None:
+        return False
+    with path.open("rb") as file:
+        file.seek(-min(len(ending), path.stat().st_size), os.SEEK_END)
+        return file.read() == ending
+
+
+def _to_rgb(image: Image.Image, path: Path) -> NDArray[np.uint8]:
+    if image.mode == "F":
+        raise DataError(f"{path}: floating-point samples have no known range; save it with 8 or 16 bits")
+    if image.mode == "I" or image.mode.startswith("I;16"):
+        return _scale_16_bit(np.asarray(image), path)
+    return np.array(image.convert("RGB"))
+
+
+def _scale_16_bit(samples: NDArray[np.integer], path: Path) -> NDArray[np.uint8]:
+    # Pillow before 11.3 reads a 16-bit PNG into its 32-bit mode, hence the test of the values.
+    wide = samples.astype(np.int64)
+    if wide.min() < 0 or wide.max() > 65535:
+        raise DataError(f"{path}: 32-bit samples have no known range; save it with 8 or 16 bits")
+    grey = ((wide + 128) // 257).astype(np.uint8)
+    return np.repeat(grey[..., None], 3, axis=2)

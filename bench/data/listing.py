@@ -1,0 +1,82 @@
+"""Which images a folder holds, in natural order, and which of them can be used."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from bench.data.config import OnError
+from bench.data.images import SUFFIXES
+from bench.errors import DataError
+
+SHOWN = 8
+"""How many names an error message lists before it only counts."""
+
+
+def list_images(folder: Path) -> dict[str, Path]:
+    """Every image below `folder` by its id, the path relative to it with forward slashes; natural order.
+
+    Hidden files and folders and files with other suffixes are left out. Raises DataError if nothing remains.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder; check the path")
+    found: dict[str, Path] = {}
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            path = Path(parent, name)
+            if not name.startswith(".") and path.suffix.lower() in SUFFIXES:
+                found[path.relative_to(folder).as_posix()] = path
+    if not found:
+        raise DataError(f"{folder}: holds no image; known suffixes are {', '.join(sorted(SUFFIXES))}")
+    return {name: found[name] for name in sorted(found, key=natural_key)}
+
+
+def natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
+    """Sorts `2.png` before `10.png`; ties, such as `01` and `1`, by the plain text."""
+    parts = re.split(r"([0-9]+)", name)
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part], name
+
+
+def drop_unusable(
+    names: Iterable[str], check: Callable[[str], None], on_error: OnError
+) -> tuple[list[str], list[str]]:
+    """The names that pass `check` (it raises DataError) and, with `skip`, those that do not.
+
+    With `fail`, raises one DataError for all that do not, as it does if none is left.
+    """
+    kept: list[str] = []
+    failures: dict[str, str] = {}
+    for name in names:
+        try:
+            check(name)
+        except DataError as error:  # noqa: PERF203
+            failures[name] = str(error)
+        else:
+            kept.append(name)
+    if failures and (on_error == "fail" or not kept):
+        listed = "\n  ".join(abridge(list(failures.values())))
+        raise DataError(
+            f"{len(failures)} image(s) cannot be used (`on_error: skip` leaves them out):\n  {listed}"
+        )
+    return kept, list(failures)
+
+
+def take(names: Sequence[str], start: int, count: int | None, where: Path) -> list[str]:
+    """`count` names from the `start`-th on (all if None); DataError if there are fewer.
+
+    Counted before anything is skipped: a file that gets damaged must not move the border between two splits.
+    """
+    chosen = list(names[start:] if count is None else names[start : start + count])
+    if not chosen or (count is not None and len(chosen) < count):
+        wanted = f"start {start}" if count is None else f"start {start}, count {count}"
+        raise DataError(f"{where}: holds {len(names)} images, too few for {wanted}")
+    return chosen
+
+
+def abridge(lines: Sequence[str]) -> list[str]:
+    """The first few lines and, if there are more, how many."""
+    rest = len(lines) - SHOWN
+    return [*lines[:SHOWN], f"... and {rest} more"] if rest > 0 else list(lines)

@@ -1,0 +1,89 @@
+"""Ground-truth images by index, whatever they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.data import portraits
+from bench.data.cache import CachedSource
+from bench.data.config import DataConfig, FolderData, PairedData, PhotosData, PortraitsData, Split
+from bench.data.fingerprint import fingerprint
+from bench.data.folder import FolderSource
+from bench.data.paired import PairedSource
+from bench.data.photos import PhotosSource
+from bench.errors import DataError
+
+# The portraits of one seed are one sequence; each split owns a stretch of it.
+SPLIT_LENGTH = 10_000_000
+_FIRST: dict[Split, int] = {"train": 0, "val": SPLIT_LENGTH, "test": 2 * SPLIT_LENGTH}
+
+
+class Source(Protocol):
+    """A fixed sequence of images with unique names; picklable, and the same in every process."""
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """Unique names in natural order."""
+
+    @property
+    def skipped(self) -> Sequence[str]:
+        """Names that were left out under `on_error: skip`."""
+
+    def image(self, index: int) -> NDArray[np.uint8]:
+        """Ground truth `index`: (H, W, 3) RGB. Raises DataError naming the file if it cannot be decoded."""
+
+    def degraded(self, index: int) -> NDArray[np.uint8] | None:
+        """The degraded image that belongs to it, if the source has its own."""
+
+    def fingerprint(self) -> str:
+        """Hex digest of all that decides the pixels; the same wherever the data lie."""
+
+
+def open_source(config: DataConfig, root: Path, digests: Path | None = None) -> Source:
+    """The configured source, its images kept in memory after their first use as far as a fixed bound allows.
+
+    Relative paths are relative to `root`. `digests` is a file for the digests of image files (see
+    `digest_files`). Raises DataError if files are missing, unusable or unmatched.
+    """
+    match config:
+        case PortraitsData():
+            return CachedSource(PortraitsSource(config))
+        case PhotosData():
+            return CachedSource(PhotosSource(config, digests))
+        case FolderData():
+            return CachedSource(FolderSource(config, root / config.path, digests))
+        case PairedData():
+            return CachedSource(PairedSource(config, root, digests))
+
+
+class PortraitsSource:
+    """Portraits rendered on demand from (seed, index); see `bench.data.portraits`."""
+
+    ids: Sequence[str]
+    skipped: Sequence[str] = ()
+
+    def __init__(self, config: PortraitsData) -> None:
+        if config.count > SPLIT_LENGTH:
+            raise DataError(f"portraits: a split holds at most {SPLIT_LENGTH} images, not {config.count}")
+        self._config = config
+        self.ids = [f"{config.split}-{index:06d}" for index in range(config.count)]
+
+    def image(self, index: int) -> NDArray[np.uint8]:
+        """Portrait `index` of the split, (size, size, 3)."""
+        if not 0 <= index < len(self.ids):
+            raise IndexError(f"portrait {index} of {len(self.ids)}")
+        return portraits.render(self._config.seed, _FIRST[self._config.split] + index, self._config.size)
+
+    def degraded(self, index: int) -> None:
+        """None: portraits come clean."""
+
+    def fingerprint(self) -> str:
+        """Digest of the renderer's version and the configuration."""
+        return fingerprint(
+            "portraits", {"version": portraits.VERSION, **self._config.model_dump(exclude={"source"})}
+        )

@@ -1,0 +1,34 @@
+"""The device that this process computes on, in words that can stand under a table."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+from typing import Any
+
+import torch
+
+
+def pick_device() -> torch.device:
+    """CUDA, else Apple's MPS, else the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps") if torch.backends.mps.is_available() else torch.device("cpu")
+
+
+def describe_device() -> dict[str, Any]:
+    """Kind, name, threads and torch version: what a timing depends on."""
+    device = pick_device()
+    if device.type == "cuda":
+        return {"type": "cuda", "name": torch.cuda.get_device_name(), "torch": torch.__version__}
+    return {"type": device.type, "name": _processor(), "threads": torch.get_num_threads(), "torch": torch.__version__}
+
+
+def _processor() -> str:
+    """The processor's model name where the system tells it."""
+    information = Path("/proc/cpuinfo")
+    if information.is_file():
+        for line in information.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,129 @@
+"""YAML documents as plain data: strict reading, overlaying, overriding. Light: no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import yaml
+
+from bench.errors import SuiteError
+
+Document: TypeAlias = dict[str, Any]
+
+MAX_BYTES = 1_000_000
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML without two traps: a key given twice is an error, and so are aliases (an exponential document in ten lines)."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()
+            raise yaml.constructor.ConstructorError(None, None, "aliases are not allowed in suites", event.start_mark)
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"{key!r} is given twice", key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def read_document(path: Path) -> Document:
+    """The mapping in a YAML file. Raises SuiteError naming file and line."""
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise SuiteError(f"{path}: larger than {MAX_BYTES} bytes; a suite is a page of text")
+        document = yaml.load(path.read_text(encoding="utf-8"), _StrictLoader)  # a SafeLoader underneath
+    except FileNotFoundError:
+        raise SuiteError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SuiteError(f"{path}: cannot be read: {error}") from None
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise SuiteError(f"{path}: {_locate(error)}") from None
+    if not isinstance(document, dict):
+        raise SuiteError(f"{path}: a suite is a mapping with name, task, data, methods, ...; found {type(document).__name__}")
+    return document
+
+
+def _locate(error: Exception) -> str:
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or str(error) or type(error).__name__
+    return f"line {mark.line + 1}: {problem}" if mark else f"not valid YAML: {problem}"
+
+
+def overlay(base: Mapping[str, Any], over: Mapping[str, Any]) -> Document:
+    """`base` with `over` on top: mappings merge, everything else is replaced. A null removes the key."""
+    merged = deepcopy(dict(base))
+    for key, value in over.items():
+        if value is None:
+            merged.pop(key, None)
+        elif isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
+            merged[key] = _replace_or_overlay(merged[key], value)
+        else:
+            merged[key] = deepcopy(value)
+    return merged
+
+
+def _replace_or_overlay(base: Mapping[str, Any], over: Mapping[str, Any]) -> Document:
+    """Merge, unless the kind of thing changes: another `source` or `op` starts from nothing."""
+    for tag in ("source", "op", "method"):
+        if tag in over and over[tag] != base.get(tag):
+            return deepcopy(dict(over))
+    return overlay(base, over)
+
+
+def override(document: Mapping[str, Any], assignments: Sequence[str]) -> Document:
+    """`document` with each `path.to.field=value` applied; a path may start at a row's or component's name.
+
+    Values are read as YAML (`5`, `[1, 2]`, `true`). Raises SuiteError on an assignment without `=` or through a non-mapping.
+    """
+    result = deepcopy(dict(document))
+    for assignment in assignments:
+        path, separator, text = assignment.partition("=")
+        if not separator or not path:
+            raise SuiteError(f"--set {assignment}: write path.to.field=value")
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise SuiteError(f"--set {assignment}: {text!r} is not a YAML value") from None
+        _assign(result, _full_path(result, path.split(".")), value, assignment)
+    return result
+
+
+def _full_path(document: Document, parts: list[str]) -> list[str]:
+    for section in ("methods", "components"):
+        entries = document.get(section)
+        if parts[0] not in document and isinstance(entries, dict) and parts[0] in entries:
+            return [section, *parts]
+    return parts
+
+
+def _assign(document: Document, parts: list[str], value: Any, assignment: str) -> None:
+    target: Any = document
+    for depth, part in enumerate(parts[:-1]):
+        if isinstance(target, list):
+            part_index = _list_index(target, part, assignment)
+            target = target[part_index]
+            continue
+        if target.get(part) is None:
+            target[part] = {}
+        target = target[part]
+        if not isinstance(target, (dict, list)):
+            raise SuiteError(f"--set {assignment}: {'.'.join(parts[: depth + 1])} is not a mapping")
+    if isinstance(target, list):
+        target[_list_index(target, parts[-1], assignment)] = value
+    else:
+        target[parts[-1]] = value
+
+
+def _list_index(target: list[Any], part: str, assignment: str) -> int:
+    if not part.isdigit() or int(part) >= len(target):
+        raise SuiteError(f"--set {assignment}: {part!r} is not an index into a list of {len(target)}")
+    return int(part)

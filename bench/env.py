@@ -1,0 +1,50 @@
+"""The environment of a run: recorded in manifests, never hashed into keys."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from bench.device import describe_device
+
+PACKAGES = ("ugpnet-bench", "torch", "torchvision", "accelerate", "numpy", "scipy", "pyiqa", "lpips", "torch-fidelity")
+
+
+def describe_environment() -> dict[str, Any]:
+    """Versions, platform, device, and the commit of the harness where it runs from a checkout."""
+    return {
+        "python": platform.python_version(), "platform": platform.platform(), "packages": _versions(),
+        "device": describe_device(), "commit": _commit(),
+    }  # fmt: skip
+
+
+def peak_memory() -> int:
+    """Bytes of resident memory that this process held at most."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _versions() -> dict[str, str]:
+    versions = {}
+    for name in PACKAGES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            versions[name] = "not installed"
+    return versions
+
+
+def _commit() -> str | None:
+    """`<hash>` or `<hash>+changes`; None outside a git checkout."""
+    here = Path(__file__).parent
+    try:
+        head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True, timeout=5)
+        dirty = subprocess.run(["git", "status", "--porcelain", "-uno"], cwd=here, capture_output=True, text=True, check=True, timeout=5)  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return head.stdout.strip() + ("+changes" if dirty.stdout.strip() else "")

@@ -1,0 +1,66 @@
+"""`run_job`: the one place that maps a job's kind to its work. Every executor calls this and nothing else."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from bench.job import Job, Kind
+from bench.store import Store
+
+if TYPE_CHECKING:
+    from bench.train.execution import Execution
+
+WORK: Mapping[Kind, str] = {
+    "train": "bench.train.stage:train_stage",
+    "load": "bench.adopt:adopt_weights",
+    "restore": "bench.evaluate:restore_pairs",
+    "score": "bench.evaluate:score_images",
+    "measure": "bench.measure:measure_method",
+}
+"""Imported when first needed, so that a run with nothing to do starts at once."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a job is: `done` of `total` units and a short text such as the current loss."""
+
+    job: Job
+    done: int
+    total: int
+    text: str = ""
+
+
+OnProgress: TypeAlias = Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """What a job's work is given: where inputs are, where to write, how to compute and whom to tell."""
+
+    store: Store
+    folder: Path
+    execution: Execution
+    tell: OnProgress
+
+    def input(self, job: Job, name: str) -> Path:
+        return self.store.path(job.inputs[name])
+
+
+def run_job(job: Job, store: Store, execution: Execution, tell: OnProgress) -> bool:
+    """Do the job unless the store has it; True if work was done. What was interrupted goes on where it was."""
+    if store.has(job.key):
+        return False
+    with store.working(job.key) as folder:
+        if store.has(job.key):  # another process finished it while we waited
+            return False
+        module, function = WORK[job.kind].split(":")
+        work: Callable[[Job, Workplace], Mapping[str, Any]] = getattr(importlib.import_module(module), function)
+        started = time.monotonic()
+        facts = work(job, Workplace(store, folder, execution, tell))
+        store.commit(job, folder, {"seconds": round(time.monotonic() - started, 3), **facts})
+    return True

@@ -1,0 +1,184 @@
+"""The plan: a suite as jobs in topological order, equal work merged because equal content has equal keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench import metrics, weights
+from bench.data.sources import Source, open_source
+from bench.device import describe_device
+from bench.errors import BenchError, SuiteError, Unavailable
+from bench.job import Job, in_order
+from bench.metrics.names import spec as metric_spec
+from bench.protocol import protocol_id
+from bench.row import Row
+from bench.store import digest
+from bench.suite import Suite
+from methods.base import Method, Prior, Stage
+
+
+@dataclass(frozen=True)
+class RowPlan:
+    """What one row of the table is made from: per seed the key of its scores, and the key of its measurement."""
+
+    row: Row
+    scores: Mapping[int, str] = field(default_factory=dict)
+    measure: str | None = None
+    unsupported: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All jobs of a suite, inputs first, and the rows that they fill. `unavailable`: metric -> why it is n/a here."""
+
+    suite: Suite
+    jobs: tuple[Job, ...]
+    rows: tuple[RowPlan, ...]
+    unavailable: Mapping[str, str]
+    test_images: int
+
+    def users(self, key: str) -> int:
+        """How many jobs use a job's result."""
+        return sum(key in job.inputs.values() for job in self.jobs)
+
+
+def make_plan(suite: Suite, digests: Path | None = None) -> Plan:
+    """The plan of a suite. Opens and fingerprints its data; raises what reading them raises.
+
+    `digests` is a file that remembers the digests of image files, so that a large folder is hashed once.
+    """
+    return _Planner(suite, digests).plan()
+
+
+class _Planner:
+    def __init__(self, suite: Suite, digests: Path | None) -> None:
+        self.suite = suite
+        self.digests = digests
+        self.file = suite.file
+        self.jobs: dict[str, Job] = {}
+        self.sources: dict[str, Source] = {}
+        self.unavailable = {name: why for name in self.file.metrics if (why := metrics.availability(name))}
+        self.operators = [operator.model_dump(mode="json", exclude_defaults=True) for operator in self.file.degradation]
+
+    def plan(self) -> Plan:
+        rows = tuple(self._row(row) for row in self.suite.rows)
+        if all(row.unsupported for row in rows):
+            reasons = "; ".join(f"{row.row.label}: {row.unsupported}" for row in rows)
+            raise BenchError(f"{self.suite.path}: no method of this suite can run here ({reasons})")
+        return Plan(self.suite, tuple(in_order(self.jobs.values())), rows, self.unavailable, len(self._source("test").ids))
+
+    def _row(self, row: Row) -> RowPlan:
+        method = row.build(self.suite.task)
+        if reason := method.unsupported():
+            return RowPlan(row, unsupported=reason)
+        try:
+            scores = {seed: self._score(row, method, seed) for seed in self.file.seeds}
+        except Unavailable as error:
+            return RowPlan(row, unsupported=str(error))
+        seen: set[str] = set()  # a training-free row has one result whatever the seed
+        once = {seed: key for seed, key in scores.items() if not (key in seen or seen.add(key))}  # type: ignore[func-returns-value]
+        return RowPlan(row, once, self._measure(row), notes=method.notes())
+
+    def _score(self, row: Row, method: Method, seed: int) -> str:
+        restored = self._restore(row, method, seed)
+        wanted = [name for name in self.file.metrics if name not in self.unavailable]
+        if isinstance(method, Prior):
+            wanted = [name for name in wanted if metric_spec(name).of_set]
+        protocols = {name: protocol_id(name, len(self._source("test").ids)) for name in wanted}
+        test = self._test_identity()
+        spec = {"metrics": wanted, **self._test_spec(), "restored": restored}
+        return self._add(Job("score", f"{row.label} score", {"protocols": protocols, "test": test}, spec, {"restored": restored}, len(self._source("test").ids)))  # fmt: skip
+
+    def _restore(self, row: Row, method: Method, seed: int) -> str:
+        inputs = {need: self._need(row, method, need, seed) for need in method.needs()}
+        identity = {"row": row.identity(), "task": self._task(), "test": self._test_identity()}
+        if isinstance(method, Prior):
+            identity["samples_seed"] = seed
+        spec = {"row": row.spec(), "task": self._task(), "seed": seed, **self._test_spec()}
+        return self._add(Job("restore", f"{row.label} restore", identity, spec, inputs, len(self._source("test").ids)))
+
+    def _need(self, row: Row, method: Method, need: str, seed: int) -> str:
+        """The key of what provides `need`: an own stage, a peer's last stage, or a released backbone."""
+        for stage in method.stages():
+            if stage.name == need:
+                return self._stage(row, method, stage, seed)
+        if need in method.peers:
+            peer = method.peers[need]
+            if not peer.stages():
+                raise Unavailable(f"{row.label}: {need} {row.peers[need].label!r} has no weights to start from")
+            return self._stage(row.peers[need], peer, peer.stages()[-1], seed)
+        return self._load(weights.locate(need), {"backbone": need}, need)
+
+    def _stage(self, row: Row, method: Method, stage: Stage, seed: int) -> str:
+        last = method.stages()[-1].name
+        given = row.weights.get(stage.name) or (row.weights.get("") if stage.name == last else None)
+        if given is not None:
+            identity = {"method": row.identity(), "stage": stage.name}
+            return self._load(given, identity, f"{row.label} {stage.name}", {"row": row.spec(), "task": self._task(), "stage": stage.name})  # fmt: skip
+        inputs = {need: self._need(row, method, need, seed) for need in stage.needs}
+        return self._add(self._training(row, method, stage, seed, inputs))
+
+    def _training(self, row: Row, method: Method, stage: Stage, seed: int, inputs: Mapping[str, str]) -> Job:
+        pairs = stage.data == "pairs"
+        selects = stage.budget.select == "best_psnr"
+        identity: dict[str, Any] = {
+            "method": row.method, "version": method.version, "stage": stage.name,
+            "config": stage.config.model_dump(mode="json", exclude_defaults=True),
+            "budget": stage.budget.model_dump(mode="json", exclude_defaults=True),
+            "train": self._source("train").fingerprint(), "seed": seed,
+        }  # fmt: skip
+        if pairs:
+            identity |= {"degradation": self.operators, "scale": self.suite.task.scale, "data_seed": self.file.seed}
+        if selects:
+            if self.file.data.val is None:
+                raise SuiteError(f"{self.suite.path}: {row.label}: select: best_psnr needs data.val; the test images may not choose weights")  # fmt: skip
+            identity["val"] = self._source("val").fingerprint()
+        spec = {
+            "row": row.spec(), "task": self._task(), "stage": stage.name, "seed": seed, "data_seed": self.file.seed,
+            "train": self.file.data.train.model_dump(mode="json"), "root": str(self.suite.root),
+            "val": self.file.data.val.model_dump(mode="json") if self.file.data.val else None,
+            "operators": self.operators if pairs else [],
+        }  # fmt: skip
+        return Job("train", f"{row.label} {stage.name}", identity, spec, inputs, stage.budget.iterations)
+
+    def _load(self, path: Any, identity: Mapping[str, Any], label: str, spec: Mapping[str, Any] | None = None) -> str:
+        identity = {**identity, "sha256": digest(path)}
+        return self._add(Job("load", f"{label} weights", identity, {"path": str(path.resolve()), **(spec or {})}))
+
+    def _measure(self, row: Row) -> str | None:
+        measure = self.file.measure
+        if measure is None or isinstance(row.build(self.suite.task), Prior):
+            return None
+        size = measure.size or self.suite.size
+        identity = {
+            "row": row.identity(), "task": self._task(), "size": size, "protocol": measure.model_dump(mode="json"),
+            "device": describe_device(),
+        }  # fmt: skip
+        spec = {"row": row.spec(), "task": self._task(), "size": size, "measure": measure.model_dump(mode="json")}
+        return self._add(Job("measure", f"{row.label} measure", identity, spec, {}, measure.repeats))
+
+    def _task(self) -> dict[str, Any]:
+        task = self.suite.task
+        return {"name": task.name, "scale": task.scale, "size": task.size}
+
+    def _test_identity(self) -> dict[str, Any]:
+        return {"data": self._source("test").fingerprint(), "degradation": self.operators, "seed": self.file.seed}
+
+    def _test_spec(self) -> dict[str, Any]:
+        return {
+            "test": self.file.data.test.model_dump(mode="json"), "operators": self.operators,
+            "data_seed": self.file.seed, "root": str(self.suite.root),
+        }  # fmt: skip
+
+    def _source(self, split: str) -> Source:
+        if split not in self.sources:
+            self.sources[split] = open_source(getattr(self.file.data, split), self.suite.root, self.digests)
+        return self.sources[split]
+
+    def _add(self, job: Job) -> str:
+        self.jobs.setdefault(job.key, job)
+        return job.key

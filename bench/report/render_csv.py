@@ -1,0 +1,42 @@
+"""Tidy numbers at full precision: one line per method and column, for programs rather than readers."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from bench.report.table import Cell, Column, Row, Table
+
+FIELDS = (
+    "method", "family", "column", "label", "direction", "value", "low", "high", "seed_std", "images", "seeds",
+    "mark", "protocol", "note", "key",
+)  # fmt: skip
+
+
+def render_csv(table: Table) -> str:
+    """CSV with the header `FIELDS`. Empty value: not available, see `note`. Seeds and keys: space-separated.
+
+    `low` and `high` bound the 95 % interval over images; for latency they are the 10th and 90th percentile.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(FIELDS)
+    for row in table.rows:
+        for column, cell in zip(table.columns, row.cells, strict=True):
+            writer.writerow(_record(row, column, cell, table.footnotes))
+    return text.getvalue()
+
+
+def _record(row: Row, column: Column, cell: Cell, footnotes: tuple[str, ...]) -> list[object]:
+    described: list[object] = [row.label, row.family, column.name, column.label, column.direction or ""]
+    notes = [footnotes[number - 1] for number in cell.notes]
+    found = cell.estimate
+    if found is None:
+        reason = row.reason if row.reason is not None else column.reason
+        notes += [] if reason is None else [f"n/a: {reason}"]
+        return [*described, "", "", "", "", "", "", "", column.protocol, "; ".join(notes), ""]
+    low, high = found.interval if found.interval is not None else ("", "")
+    spread = "" if found.spread is None else found.spread
+    counts = [found.images or "", " ".join(map(str, found.seeds))]
+    explained = [cell.mark or "", column.protocol, "; ".join(notes), " ".join(found.keys)]
+    return [*described, found.value, low, high, spread, *counts, *explained]

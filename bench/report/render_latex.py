@@ -1,0 +1,91 @@
+"""A booktabs table to \\input into a paper; the caption names seeds, images and every metric's protocol."""
+
+from __future__ import annotations
+
+from bench.report.family import FAMILY_MARKS
+from bench.report.latex import breakable, escape_latex
+from bench.report.model import Family
+from bench.report.table import Cell, Column, Row, Table, format_number
+
+PREAMBLE = r"% \usepackage[T1]{fontenc} \usepackage{booktabs,amssymb,xcolor}"
+ARROWS = {"up": r" $\uparrow$", "down": r" $\downarrow$", None: ""}
+ONE_COLUMN_LIMIT = 4
+"""More numeric columns than this get a `table*` over both columns of the page."""
+
+
+def render_latex(table: Table) -> str:
+    """The float. Intervals are sub- and superscripts of the mean; ± is the spread over seeds."""
+    environment = "table*" if len(table.columns) > ONE_COLUMN_LIMIT else "table"
+    lines = [
+        PREAMBLE,
+        rf"\begin{{{environment}}}[t]",
+        r"\centering\small\setlength{\tabcolsep}{4pt}",
+        rf"\caption[{{{escape_latex(table.name)}}}]{{{_caption(table)}}}",
+        rf"\label{{tab:{_identifier(table.name)}}}",
+        rf"\begin{{tabular}}{{@{{}}l{'c' * len(table.columns)}@{{}}}}",
+        r"\toprule",
+        *_header(table.columns),
+        r"\midrule",
+        *(_row(row, table.columns) for row in table.rows),
+        r"\bottomrule",
+        r"\end{tabular}",
+        rf"\end{{{environment}}}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _identifier(name: str) -> str:
+    return "".join(c if c.isascii() and c.isalnum() else "-" for c in name)
+
+
+def _superscript(notes: tuple[int, ...]) -> str:
+    return rf"\textsuperscript{{{','.join(map(str, notes))}}}" if notes else ""
+
+
+def _header(columns: tuple[Column, ...]) -> list[str]:
+    labels = [escape_latex(c.label) + ARROWS[c.direction] + _superscript(c.notes) for c in columns]
+    lines = [" & ".join(["Method", *labels]) + r" \\"]
+    quality = sum(column.group == "quality" for column in columns)
+    cost = len(columns) - quality
+    if not quality or not cost:
+        return lines
+    groups = rf" & \multicolumn{{{quality}}}{{c}}{{Quality}} & \multicolumn{{{cost}}}{{c}}{{Cost}} \\"
+    rules = rf"\cmidrule(lr){{2-{1 + quality}}}\cmidrule(l){{{2 + quality}-{1 + len(columns)}}}"
+    return [groups, rules, *lines]
+
+
+def _row(row: Row, columns: tuple[Column, ...]) -> str:
+    label = f"{_family(row.family)} {escape_latex(row.label)}{_superscript(row.notes)}"
+    cells = [_cell(cell, column) for cell, column in zip(row.cells, columns, strict=True)]
+    if row.reason is not None:
+        quality = sum(column.group == "quality" for column in columns)
+        reason = rf"\multicolumn{{{quality}}}{{l}}{{\footnotesize n/a: {escape_latex(row.reason)}}}"
+        cells = [reason, *cells[quality:]] if quality else cells
+    return " & ".join([label, *cells]) + r" \\"
+
+
+def _family(family: Family) -> str:
+    mark = FAMILY_MARKS[family]
+    return rf"\textcolor[HTML]{{{mark.colour[1:]}}}{{${mark.tex}$}}"
+
+
+def _cell(cell: Cell, column: Column) -> str:
+    found = cell.estimate
+    if found is None:
+        return ("n/a" if column.group == "quality" else "--") + _superscript(cell.notes)
+    number = escape_latex(format_number(found.value, column.decimals))
+    text = {"best": rf"\textbf{{{number}}}", "second": rf"\underline{{{number}}}", None: number}[cell.mark]
+    if found.spread is not None:
+        text += rf"{{\scriptsize$\,\pm\,${format_number(found.spread, column.decimals)}}}"
+    if found.interval is not None:
+        low, high = (format_number(bound, column.decimals) for bound in found.interval)
+        text += rf"$_{{{low}}}^{{{high}}}$"
+    return text + _superscript(cell.notes)
+
+
+def _caption(table: Table) -> str:
+    legend = ", ".join(f"{_family(family)} {family}" for family in table.families())
+    remarks = [escape_latex(remark) for remark in table.remarks]
+    notes = [rf"{_superscript((i,))}{breakable(note)}." for i, note in enumerate(table.footnotes, start=1)]
+    opening = [rf"\textbf{{{escape_latex(table.name)}}}.", f"{legend}." if legend else ""]
+    return " ".join(text for text in [*opening, *remarks, *notes] if text)

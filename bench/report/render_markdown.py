@@ -1,0 +1,78 @@
+"""GitHub-flavoured Markdown: a table that also reads well as plain text."""
+
+from __future__ import annotations
+
+import re
+
+from bench.report.family import FAMILY_MARKS
+from bench.report.table import (
+    Cell,
+    Column,
+    Row,
+    Table,
+    format_interval,
+    format_number,
+    format_spread,
+    superscript,
+)
+
+ARROWS = {"up": " ↑", "down": " ↓", None: ""}
+
+
+def render_markdown(table: Table) -> str:
+    """The table, its legend, remarks and numbered footnotes, ending in a newline."""
+    header = ["Method", *(_header(column) for column in table.columns)]
+    body = [_row(row, table.columns) for row in table.rows]
+    # Long reasons would stretch the first column of the plain text; they are left out of the widths.
+    measured = [header, *(cells for cells, row in zip(body, table.rows, strict=True) if row.reason is None)]
+    widths = [max(3, *(len(line[i]) for line in measured)) for i in range(len(header))]
+    rule = [":" + "-" * (widths[0] - 1), *("-" * (width - 1) + ":" for width in widths[1:])]
+    lines = [f"# {escape_markdown(table.name)}", "", _line(header, widths), _line(rule, widths)]
+    lines += [_line(cells, widths) for cells in body]
+    return "\n".join([*lines, *_below(table)]) + "\n"
+
+
+def escape_markdown(text: str) -> str:
+    """`text` so that GitHub shows it as it is, on one line, also inside a table cell."""
+    one_line = " ".join(text.split())
+    return re.sub(r"([\\`*_\[\]<>|~$#])", r"\\\1", one_line.replace("&", "&amp;"))
+
+
+def _line(cells: list[str], widths: list[int]) -> str:
+    first = cells[0].ljust(widths[0])
+    return (
+        "| "
+        + " | ".join([first, *(c.rjust(width) for c, width in zip(cells[1:], widths[1:], strict=True))])
+        + " |"
+    )
+
+
+def _header(column: Column) -> str:
+    return escape_markdown(column.label) + ARROWS[column.direction] + superscript(column.notes)
+
+
+def _row(row: Row, columns: tuple[Column, ...]) -> list[str]:
+    label = f"{FAMILY_MARKS[row.family].glyph} {escape_markdown(row.label)}{superscript(row.notes)}"
+    cells = [_cell(cell, column) for cell, column in zip(row.cells, columns, strict=True)]
+    if row.reason is not None and cells:
+        cells[0] = f"n/a: {escape_markdown(row.reason)}"
+    return [label, *cells]
+
+
+def _cell(cell: Cell, column: Column) -> str:
+    found = cell.estimate
+    if found is None:
+        return ("n/a" if column.group == "quality" else "\N{EN DASH}") + superscript(cell.notes)
+    number = format_number(found.value, column.decimals)
+    # GitHub strips <u>; it keeps <ins>, which browsers underline.
+    marked = {"best": f"**{number}**", "second": f"<ins>{number}</ins>", None: number}[cell.mark]
+    parts = [marked, format_spread(found, column.decimals), format_interval(found, column.decimals)]
+    return " ".join(part for part in parts if part) + superscript(cell.notes)
+
+
+def _below(table: Table) -> list[str]:
+    legend = ", ".join(f"{FAMILY_MARKS[family].glyph} {family}" for family in table.families())
+    lines = ["", " ".join([f"{legend}.", *table.remarks] if legend else table.remarks)]
+    if table.footnotes:
+        lines += ["", *(f"{i}. {escape_markdown(note)}" for i, note in enumerate(table.footnotes, start=1))]
+    return lines

@@ -1,0 +1,171 @@
+"""From a report to its table: which columns there are, what is marked, and which footnotes explain it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from math import floor, log10
+
+from bench.report.model import MethodInfo, MetricInfo, Report
+from bench.report.statistics import RESAMPLES, Estimate, Estimates, Mark, estimate_rows, rank
+from bench.report.table import Cell, Column, Row, Table, format_number
+
+
+@dataclass(frozen=True)
+class Cost:
+    """A column of what a method costs, shown when any method has it; `estimate` is in the unit of `label`."""
+
+    name: str
+    label: str
+    estimate: Callable[[MethodInfo], Estimate | None]
+
+
+def _parameters(method: MethodInfo) -> Estimate | None:
+    return None if method.parameters is None else Estimate(method.parameters / 1e6)
+
+
+def _macs(method: MethodInfo) -> Estimate | None:
+    return None if method.macs is None else Estimate(method.macs / 1e9)
+
+
+def _latency(method: MethodInfo) -> Estimate | None:
+    latency = method.latency
+    return None if latency is None else Estimate(latency.median, interval=(latency.p10, latency.p90))
+
+
+COSTS = (
+    Cost("parameters", "Params (M)", _parameters),
+    Cost("macs", "MACs (G)", _macs),
+    Cost("latency", "Latency (ms)", _latency),
+)
+
+
+def tabulate(report: Report, estimates: Estimates | None = None) -> Table:
+    """The table; `estimates` of the same rows save computing them. ValueError for rows of unknown methods."""
+    estimates = estimate_rows(report.rows) if estimates is None else estimates
+    undescribed = {method for method, _ in estimates} - {method.label for method in report.methods}
+    if undescribed:
+        raise ValueError(f"report {report.name!r}: rows of {sorted(undescribed)}, which `methods` lacks")
+    return _Builder(report, estimates).table()
+
+
+class _Builder:
+    """One pass over a report that numbers footnotes as it meets them: columns first, then rows."""
+
+    def __init__(self, report: Report, estimates: Estimates) -> None:
+        self._report = report
+        self._estimates = estimates
+        self._notes: dict[str, int] = {}
+        self._images = max((found.images for found in estimates.values()), default=0)
+        self._costs = [cost for cost in COSTS if any(cost.estimate(method) for method in report.methods)]
+        self._devices = dict.fromkeys(method.latency.device for method in report.methods if method.latency)
+        self._marks = {metric.name: _marks(metric, report.methods, estimates) for metric in report.metrics}
+
+    def table(self) -> Table:
+        columns = [self._metric_column(metric) for metric in self._report.metrics]
+        columns += [self._cost_column(cost) for cost in self._costs]
+        rows = [self._row(method) for method in self._report.methods]
+        remarks = _remarks(self._report.methods, self._estimates, self._images)
+        return Table(self._report.name, tuple(columns), tuple(rows), remarks, tuple(self._notes))
+
+    def _number(self, *texts: str) -> tuple[int, ...]:
+        """Footnote numbers, from 1 in order of first use; the same text keeps its number."""
+        return tuple(self._notes.setdefault(text, len(self._notes) + 1) for text in texts)
+
+    def _metric_column(self, metric: MetricInfo) -> Column:
+        parts = [metric.label]
+        if metric.protocol:
+            parts.append(metric.protocol)
+        if metric.unavailable is not None:
+            parts.append(f"n/a: {metric.unavailable}")
+        notes = self._number(": ".join(parts)) if len(parts) > 1 else ()
+        return Column(
+            name=metric.name,
+            label=metric.label,
+            group="quality",
+            decimals=metric.decimals,
+            direction=metric.direction,
+            protocol=metric.protocol,
+            reason=metric.unavailable,
+            notes=notes,
+        )
+
+    def _cost_column(self, cost: Cost) -> Column:
+        estimates = [cost.estimate(method) for method in self._report.methods]
+        decimals = _decimals([found.value for found in estimates if found is not None])
+        one_device = cost.name == "latency" and len(self._devices) == 1
+        notes = self._number(*map(_latency_note, self._devices)) if one_device else ()
+        return Column(cost.name, cost.label, "cost", decimals, notes=notes)
+
+    def _row(self, method: MethodInfo) -> Row:
+        notes = self._number(*method.notes)
+        cells = [self._metric_cell(method, metric) for metric in self._report.metrics]
+        reason = method.reason
+        if reason is not None and any(cell.estimate is not None for cell in cells):
+            # A method that failed for some seeds keeps the numbers of the others.
+            notes += self._number(f"incomplete: {reason}")
+            reason = None
+        cells += [self._cost_cell(method, cost) for cost in self._costs]
+        return Row(method.label, method.family, tuple(cells), reason, notes)
+
+    def _metric_cell(self, method: MethodInfo, metric: MetricInfo) -> Cell:
+        found = self._estimates.get((method.label, metric.name))
+        if found is not None:
+            notes = self._number(*_reservations(found, self._images, metric.decimals))
+            return Cell(found, self._marks[metric.name].get(method.label), notes)
+        if method.reason is not None or metric.unavailable is not None:
+            return Cell()
+        return Cell(notes=self._number(f"n/a: no {metric.label} value of {method.label} was recorded"))
+
+    def _cost_cell(self, method: MethodInfo, cost: Cost) -> Cell:
+        devices_differ = cost.name == "latency" and len(self._devices) > 1
+        if devices_differ and method.latency is not None:
+            return Cell(cost.estimate(method), notes=self._number(_latency_note(method.latency.device)))
+        return Cell(cost.estimate(method))
+
+
+def _latency_note(device: str) -> str:
+    return f"Latency: median and 10th to 90th percentile per image on {device}"
+
+
+def _decimals(values: Iterable[float]) -> int:
+    """One to three decimals that leave the smallest positive value two significant digits."""
+    smallest = min((value for value in values if value > 0), default=1.0)
+    return min(3, max(1, 1 - floor(log10(smallest))))
+
+
+def _marks(metric: MetricInfo, methods: Iterable[MethodInfo], estimates: Estimates) -> Mapping[str, Mark]:
+    comparable = {
+        method.label: estimates[method.label, metric.name].value
+        for method in methods
+        if method.family != "input" and (method.label, metric.name) in estimates
+    }
+    return rank(comparable, metric.direction, metric.decimals)
+
+
+def _reservations(found: Estimate, images: int, decimals: int) -> list[str]:
+    """What a reader must know of this one number: images without a value, infinite values."""
+    texts = []
+    if 0 < found.images < images:
+        texts.append(f"mean over {found.images} of {images} images; the others have no value")
+    if found.finite is not None:
+        rest = found.images - found.infinite
+        mean = format_number(found.finite, decimals)
+        infinite = f"infinite on {found.infinite} of {found.images} images"
+        texts.append(f"{infinite}; the mean of the other {rest} is {mean}")
+    return texts
+
+
+def _remarks(methods: tuple[MethodInfo, ...], estimates: Estimates, images: int) -> tuple[str, ...]:
+    seeds = sorted({seed for found in estimates.values() for seed in found.seeds})
+    remarks = []
+    if seeds:
+        count = f"{images} test image{'s' if images > 1 else ''}, " if images else ""
+        remarks.append(f"{count}seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}.")
+    if sum(method.family != "input" for method in methods) > 1:
+        remarks.append("Best in bold, second best underlined; the input is not ranked.")
+    if any(found.spread is not None for found in estimates.values()):
+        remarks.append("± is the standard deviation over seeds.")
+    if any(found.interval is not None for found in estimates.values()):
+        remarks.append(f"Intervals: 95 % bootstrap over images ({RESAMPLES:,} resamples).")
+    return tuple(remarks)

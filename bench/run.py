@@ -1,0 +1,79 @@
+"""A run: the plan executed, its rows gathered, the report written, the manifest beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.env import describe_environment, peak_memory
+from bench.executors.base import Executor, Outcome, Watcher
+from bench.gather import gather
+from bench.job import canonical
+from bench.plan import Plan
+from bench.store import Store, write_atomically
+
+if TYPE_CHECKING:
+    from bench.report.model import Report
+    from bench.train.execution import Execution
+
+
+@dataclass(frozen=True)
+class Run:
+    """What `bench run` leaves: its folder, the report's data and what became of each job."""
+
+    folder: Path
+    report: Report
+    outcome: Outcome
+    seconds: float
+
+
+def run_plan(plan: Plan, store: Store, execution: Execution, executor: Executor, watcher: Watcher) -> Run:
+    """Execute what the store lacks, then write tables, figures and the manifest (not again if nothing changed)."""
+    started = time.monotonic()
+    outcome = executor.run(plan.jobs, store, execution, watcher)
+    folder = store.root / plan.suite.file.name / run_name(plan)
+    report = gather(plan, store, outcome, folder.name)
+    manifest = _manifest(plan, outcome)
+    if not _is_current(folder, manifest):
+        from bench.report.write import write_report  # matplotlib: only when there is something to draw
+
+        write_report(folder, report)
+        facts = {"seconds": round(time.monotonic() - started, 1), "peak_memory": peak_memory(), "environment": describe_environment()}  # fmt: skip
+        write_atomically(folder / "manifest.json", json.dumps(manifest | facts, indent=1, sort_keys=True).encode())
+    return Run(folder, report, outcome, time.monotonic() - started)
+
+
+def run_name(plan: Plan) -> str:
+    """`<profile>-<8 digits>`: the same suite with the same profile and overrides is the same run."""
+    import hashlib
+
+    digest = hashlib.sha256(canonical(plan.suite.document).encode()).hexdigest()
+    return f"{plan.suite.profile}-{digest[:8]}"
+
+
+def _manifest(plan: Plan, outcome: Outcome) -> dict[str, Any]:
+    """What made this run: the resolved suite and every job's key; equal manifests mean equal reports."""
+    return {
+        "suite": plan.suite.document, "suite_file": os.path.basename(plan.suite.path), "profile": plan.suite.profile,
+        "jobs": {job.key: {"kind": job.kind, "label": job.label} for job in plan.jobs},
+        "failed": dict(sorted(outcome.failed.items())), "unavailable": dict(plan.unavailable),
+    }  # fmt: skip
+
+
+def _is_current(folder: Path, manifest: dict[str, Any]) -> bool:
+    try:
+        written = json.loads((folder / "manifest.json").read_text())
+    except (OSError, ValueError):
+        return False
+    plain = json.loads(json.dumps(manifest))
+    return all(written.get(name) == value for name, value in plain.items())
+
+
+def failures(outcome: Outcome) -> Sequence[str]:
+    """The reasons of failed jobs, each once."""
+    return list(dict.fromkeys(outcome.failed.values()))

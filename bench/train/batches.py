@@ -1,0 +1,60 @@
+"""Batches in the order of the steps, loaded by any number of workers."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Generator
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from ugpnet.recipe import Batch
+
+
+class BatchSource(Protocol):
+    """Training data: batch `step` is a pure function of the step (and of the source's own seed)."""
+
+    def batch(self, step: int) -> Batch: ...
+
+
+class _Steps(Dataset[tuple[Tensor, Tensor, torch.Generator]]):
+    """A plain tuple, since DataLoader pins tuples and would pass an unknown class by."""
+
+    def __init__(self, source: BatchSource) -> None:
+        self._source = source
+
+    def __getitem__(self, step: int) -> tuple[Tensor, Tensor, torch.Generator]:
+        # One thread, as in a worker: the order of a parallel sum must not depend on where the batch is made.
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            batch = self._source.batch(step)
+        finally:
+            torch.set_num_threads(threads)
+        return batch.lq, batch.gt, batch.generator
+
+
+def stream(
+    source: BatchSource, steps: range, workers: int, device: torch.device
+) -> Generator[tuple[int, Batch], None, None]:
+    """Each step with its batch on `device`; close it to stop the workers.
+
+    The tensors are fresh copies, so that they are aligned alike whoever made them.
+    """
+    if not steps:
+        return
+    loader = DataLoader(
+        _Steps(source), batch_size=None, sampler=steps, num_workers=workers, pin_memory=device.type == "cuda",
+        worker_init_fn=_leave_signals_to_the_loop, generator=torch.Generator(),
+    )  # fmt: skip
+    for step, (lq, gt, generator) in zip(steps, loader, strict=True):
+        lq, gt = (image.to(device, non_blocking=True, copy=True) for image in (lq, gt))
+        yield step, Batch(lq, gt, generator)
+
+
+def _leave_signals_to_the_loop(worker: int) -> None:
+    """Ctrl-C and schedulers reach all processes of a job, but the loop still needs a batch to finish its step."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)

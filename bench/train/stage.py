@@ -1,0 +1,83 @@
+"""The `train` job: one stage of one method, from data and upstream weights to its own weights."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from pydantic import TypeAdapter
+
+from bench.data.config import DataConfig
+from bench.data.pairs import Pairs, TrainingBatches
+from bench.data.sources import open_source
+from bench.degradations import Operator
+from bench.execute import Progress, Workplace
+from bench.job import Job
+from bench.row import from_spec
+from bench.train import checkpoint
+from bench.train.loop import fit
+from bench.weightfile import load_weights, save_weights
+from methods.base import Stage, Task
+from ugpnet.recipe import Recipe
+
+
+def train_stage(job: Job, place: Workplace) -> Mapping[str, Any]:
+    """Write `weights.safetensors` and `log.parquet` (step, name, value)."""
+    stage = _stage(job.spec)
+    recipe = _recipe(stage, job, place)
+    training = Pairs(_open(job.spec["train"], job.spec), _operators(job.spec), job.spec["data_seed"])
+    batches = TrainingBatches(training, job.spec["seed"], stage.budget.batch_size, stage.budget.patch, stage.budget.flips)
+    fitted = fit(
+        recipe, batches, stage.budget, place.folder, seed=job.spec["seed"], execution=place.execution,
+        validate=_validation(job.spec),
+        on_step=lambda now: place.tell(Progress(job, now.step, now.total, now.text)),
+    )  # fmt: skip
+    save_weights(place.folder / "weights.safetensors", fitted.weights)
+    pd.DataFrame(fitted.log, columns=["step", "name", "value"]).to_parquet(place.folder / "log.parquet", index=False)
+    checkpoint.clear(place.folder)
+    return {"seconds_training": fitted.seconds, "peak_memory": fitted.peak_memory}
+
+
+def _stage(spec: Mapping[str, Any]) -> Stage:
+    method = from_spec(spec["row"]).build(Task(**spec["task"]))
+    return next(stage for stage in method.stages() if stage.name == spec["stage"])
+
+
+def _recipe(stage: Stage, job: Job, place: Workplace) -> Recipe:
+    """The recipe with its networks drawn from a seed of this stage alone, so that stages do not disturb each other."""
+    upstream = {need: load_weights(place.input(job, need) / "weights.safetensors") for need in stage.needs}
+    with torch.random.fork_rng():
+        torch.manual_seed(zlib.crc32(f"{job.spec['row']['method']}/{stage.name}/{job.spec['seed']}".encode()))
+        return stage.recipe(upstream)
+
+
+def _open(config: Mapping[str, Any], spec: Mapping[str, Any]) -> Any:
+    return open_source(TypeAdapter(DataConfig).validate_python(config), Path(spec["root"]))
+
+
+def _operators(spec: Mapping[str, Any]) -> tuple[Operator, ...]:
+    return TypeAdapter(tuple[Operator, ...]).validate_python(spec["operators"])
+
+
+def _validation(spec: Mapping[str, Any]) -> Callable[[Recipe], float] | None:
+    if spec["val"] is None:
+        return None
+    pairs = Pairs(_open(spec["val"], spec), _operators(spec), spec["data_seed"])
+    return partial(mean_psnr, pairs)
+
+
+def mean_psnr(pairs: Pairs, recipe: Recipe) -> float:
+    """PSNR in dB on 8-bit values, averaged over the images of `pairs`."""
+    device = next(recipe.parameters()).device
+    values = []
+    for index in range(len(pairs)):
+        lq, gt = pairs.pair(index)
+        restored = recipe.restore(lq[None].to(device))[0].float().cpu()
+        difference = (restored.clamp(0, 1) * 255).round() - (gt * 255).round()
+        values.append(10 * torch.log10(255**2 / difference.square().mean().clamp_min(1e-10)))
+    return float(torch.stack(values).mean())

@@ -1,0 +1,1 @@
+"""Networks of single methods that would crowd the method's own file."""

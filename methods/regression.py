@@ -1,0 +1,46 @@
+"""What the regression methods share: one network, one pixel loss, one optimiser."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from torch import nn
+
+from methods.base import Method, Stage, Upstream
+from ugpnet.checkpoints import load_strict
+from ugpnet.recipe import Budget, Config
+from ugpnet.regression import RegressionRecipe, RegressionTraining
+
+
+class RegressionConfig(Config):
+    """`training` and `budget` are how; each method adds its network's constructor values."""
+
+    training: RegressionTraining = RegressionTraining()
+    budget: Budget
+
+
+class RegressionStageConfig(Config):
+    """What the one stage reads: the network's constructor values and the recipe."""
+
+    network: dict[str, object]
+    training: RegressionTraining
+
+
+class RegressionMethod(Method):
+    """A network without a generative prior, trained on pixels alone. Sub-classes say which network."""
+
+    Config: ClassVar[type[RegressionConfig]] = RegressionConfig
+    config: RegressionConfig
+
+    def stages(self) -> tuple[Stage, ...]:
+        architecture = self.config.model_dump(exclude={"training", "budget"}, exclude_defaults=True, mode="json")
+        config = RegressionStageConfig(network=architecture, training=self.config.training)
+        return (Stage("network", config, self.config.budget, lambda _: self._recipe()),)
+
+    def _recipe(self) -> RegressionRecipe:
+        return RegressionRecipe(self.network(), self.config.training)
+
+    def restorer(self, weights: Upstream) -> nn.Module:
+        network = self.network()
+        load_strict(network, weights["network"]["network"], type(self).__name__)
+        return network.eval()

@@ -1,0 +1,1 @@
+"""Networks and layers; no file I/O, no device choice."""

@@ -1,0 +1,134 @@
+"""What a training recipe is: plain data and one abstract module, so that any loop can run it.
+
+A recipe owns the networks, says who is optimised (players) and computes each player's losses. It knows nothing of
+devices, files or data sets. Everything random is drawn from the batch's generator or from torch's global generator,
+which the loop seeds at every step; running means are buffers: a resumed run so equals an uninterrupted one.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+
+Weights: TypeAlias = Mapping[str, Mapping[str, Tensor]]
+"""State dicts by network name, averaged (EMA) where the recipe keeps an average."""
+
+Shared: TypeAlias = Mapping[str, Any]
+"""What one forward pass leaves for the players of the same step; its graph is alive for one of them."""
+
+
+class Config(BaseModel):
+    """Base of every configuration: frozen, unknown fields are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Schedule(Config):
+    """Learning-rate factor as a pure function of the step, multiplied with the base rate.
+
+    `multistep`: times `gamma` at each milestone. `cosine`: from 1 to `floor` over `total` steps (the whole run if None).
+    `cosine_restarts`: the same, again every `total` steps. All after `warmup` steps of linear increase.
+    """
+
+    kind: Literal["constant", "multistep", "cosine", "cosine_restarts"] = "constant"
+    milestones: tuple[int, ...] = ()
+    gamma: float = 0.1
+    total: int | None = None
+    floor: float = 0.0
+    warmup: int = 0
+
+
+class Optim(Config):
+    """An optimiser and its schedule; torch defaults where the field's recipes use them."""
+
+    name: Literal["adam", "adamw"] = "adam"
+    lr: float = 1e-4
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
+    weight_decay: float = 0.0
+    schedule: Schedule = Schedule()
+
+
+class Budget(Config):
+    """How long and on what a recipe trains; all of it changes the result.
+
+    `patch` is the side of the random ground-truth crop in pixels (None: whole images); each of `flips` is made with
+    probability 1/2. `validate_every` steps, the validation PSNR is taken; `best_psnr` keeps the weights where it was highest.
+    """
+
+    iterations: int
+    batch_size: int = 8
+    patch: int | None = None
+    flips: tuple[Literal["horizontal", "vertical", "transpose"], ...] = ()
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    validate_every: int | None = None
+    select: Literal["last", "best_psnr"] = "last"
+
+
+@dataclass(frozen=True)
+class Player:
+    """One optimiser step: which networks it moves, how, and on which steps (`step % every == 0`).
+
+    `optim` may be given per network name. Players that list the same `networks` share one optimiser, which is how a
+    lazy regulariser gets a step of its own. `clip_norm` is the global gradient norm.
+    """
+
+    name: str
+    networks: tuple[str, ...]
+    optim: Optim | Mapping[str, Optim]
+    every: int = 1
+    clip_norm: float | None = None
+
+
+@dataclass(frozen=True)
+class Term:
+    """A weighted scalar of a player's objective: it minimises the sum of `weight * value`."""
+
+    weight: float
+    value: Tensor
+
+
+@dataclass(frozen=True)
+class Batch:
+    """`lq` (B,3,h,w) and `gt` (B,3,H,W), RGB in [0, 1]; H = h * scale. A pure function of (seed, step).
+
+    `generator` is a CPU generator seeded by (seed, step) for whatever the recipe draws itself.
+    """
+
+    lq: Tensor
+    gt: Tensor
+    generator: torch.Generator = field(default_factory=torch.Generator)
+
+
+class Recipe(nn.Module):
+    """A training run's networks, players and losses. See `ugpnet.stages` for three of them."""
+
+    networks: nn.ModuleDict
+    players: tuple[Player, ...]
+    average: Mapping[str, float]
+    """Exponential moving average of parameters: network name -> decay per step. Buffers are copied."""
+
+    def __init__(self, networks: Mapping[str, nn.Module], players: tuple[Player, ...],
+                 average: Mapping[str, float] | None = None) -> None:
+        super().__init__()
+        self.networks = nn.ModuleDict(dict(networks))
+        self.players = players
+        self.average = dict(average or {})
+
+    @abstractmethod
+    def forward(self, batch: Batch, step: int) -> Shared:
+        """Run once per step, before any player; `{}` if each player needs a fresh pass."""
+
+    @abstractmethod
+    def losses(self, player: str, batch: Batch, shared: Shared, step: int) -> Mapping[str, Term]:
+        """The player's objective. The loop has set `requires_grad` to False on every other player's networks."""
+
+    @abstractmethod
+    def restore(self, lq: Tensor) -> Tensor:
+        """Restored images (B,3,H,W) in eval mode, for validation; recipes of a pure prior raise TypeError."""

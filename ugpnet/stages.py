@@ -1,0 +1,162 @@
+"""UGPNet's three trainings (paper, Sec. 3.4), one after the other; defaults are the released code's.
+
+Stage 1, restoration, is `ugpnet.regression.RegressionRecipe` on the restoration module (direct networks skip it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from typing_extensions import Self
+
+from ugpnet.augmentation import augment_together
+from ugpnet.fusion import FusionModule
+from ugpnet.losses.adversarial import logistic_d_loss, logistic_g_loss
+from ugpnet.losses.pixel import l1_loss
+from ugpnet.losses.regularisers import r1_penalty
+from ugpnet.losses.selection import Contextual, Perceptual
+from ugpnet.model import UGPNet
+from ugpnet.nn.regressor import Regressor
+from ugpnet.recipe import Batch, Config, Optim, Player, Recipe, Schedule, Shared, Term
+from ugpnet.regression import RegressionTraining
+from ugpnet.synthesis import SynthesisModule
+
+
+class RestorationTraining(RegressionTraining):
+    """L_res: the regression network's own loss, PSNR in the released code; Adam 1e-4."""
+
+
+class SynthesisTraining(Config):
+    """Eq. 2: L1 + lambda_per LPIPS + lambda_adv softplus(-D(x_syn)).
+
+    R1 on every `r1_every`-th step, multiplied by that number. `discriminator_range` is that of the images that the
+    discriminator is fed: the released code gives it [0, 1], whatever its pre-training saw.
+    """
+
+    lambda_per: float = 10
+    lambda_adv: float = 0.3
+    perceptual: Perceptual = Perceptual()
+    optim: Optim = Optim(lr=1e-4)
+    d_optim: Optim = Optim(lr=2.5e-5)
+    r1_weight: float = 10
+    r1_every: int = 10
+    augment: bool = True
+    discriminator_range: tuple[float, float] = (0.0, 1.0)
+
+
+class FusionTraining(Config):
+    """Eq. 3: L1 + lambda_per LPIPS + lambda_cf patch-wise contextual loss towards x_syn."""
+
+    lambda_per: float = 10
+    lambda_cf: float = 0.05
+    perceptual: Perceptual = Perceptual()
+    contextual: Contextual = Contextual()
+    optim: Optim = Optim(lr=1e-3, schedule=Schedule(kind="multistep", milestones=(8_000,), gamma=0.1))
+
+
+class SynthesisRecipe(Recipe):
+    """Stage 2. One forward pass serves both players, the discriminator first: the encoder's batch norms see it once."""
+
+    def __init__(self, restoration: nn.Module, synthesis: SynthesisModule, discriminator: nn.Module,
+                 perceptual: nn.Module, training: SynthesisTraining) -> None:  # fmt: skip
+        players = (
+            Player("discriminator", ("discriminator",), training.d_optim),
+            Player("synthesis", ("synthesis",), training.optim),
+        )
+        super().__init__({"synthesis": synthesis, "discriminator": discriminator}, players)
+        self.restoration = frozen(restoration)
+        self.perceptual = perceptual
+        self.config = training
+
+    def train(self, mode: bool = True) -> Self:
+        super().train(mode)
+        self.restoration.eval()
+        return self
+
+    def forward(self, batch: Batch, step: int) -> Shared:
+        with torch.no_grad():
+            x_reg: Tensor = self.restoration(batch.lq)
+        gt = batch.gt
+        if self.config.augment:
+            x_reg, gt = augment_together((x_reg, gt), step, batch.generator)
+        return {"x_syn": self.networks["synthesis"](x_reg), "gt": gt}
+
+    def losses(self, player: str, batch: Batch, shared: Shared, step: int) -> Mapping[str, Term]:
+        if player == "discriminator":
+            return self._discriminator(shared["x_syn"].detach(), shared["gt"], step)
+        return self._synthesis(shared["x_syn"], shared["gt"])
+
+    def _discriminator(self, fake: Tensor, real: Tensor, step: int) -> Mapping[str, Term]:
+        config = self.config
+        terms = {"d": Term(1.0, logistic_d_loss(self._judge(real), self._judge(fake)))}
+        if config.r1_weight and step % config.r1_every == 0:
+            real = real.detach().requires_grad_()
+            terms["r1"] = Term(config.r1_weight / 2 * config.r1_every, r1_penalty(self._judge(real), real))
+        return terms
+
+    def _synthesis(self, x_syn: Tensor, gt: Tensor) -> Mapping[str, Term]:
+        config = self.config
+        return {
+            "l1": Term(1.0, l1_loss(x_syn, gt)),
+            config.perceptual.label: Term(config.lambda_per, self.perceptual(x_syn, gt)),
+            "adv": Term(config.lambda_adv, logistic_g_loss(self._judge(x_syn))),
+        }
+
+    def _judge(self, images: Tensor) -> Tensor:
+        low, high = self.config.discriminator_range
+        logits: Tensor = self.networks["discriminator"](low + (high - low) * images)
+        return logits
+
+    def restore(self, lq: Tensor) -> Tensor:
+        x_syn: Tensor = self.networks["synthesis"](self.restoration(lq))
+        return x_syn
+
+
+class FusionRecipe(Recipe):
+    """Stage 3. Only the fusion module of `model` learns; restoration and synthesis stay as they are, in eval mode."""
+
+    def __init__(self, model: UGPNet, perceptual: nn.Module, contextual: nn.Module, training: FusionTraining) -> None:
+        super().__init__({"fusion": model.fusion}, (Player("fusion", ("fusion",), training.optim),))
+        self.restoration = frozen(model.restoration)
+        self.synthesis = frozen(model.synthesis)
+        self.fuses = model.config.fuse
+        self.perceptual = perceptual
+        self.contextual = contextual
+        self.config = training
+
+    def train(self, mode: bool = True) -> Self:
+        super().train(mode)
+        self.restoration.eval()
+        self.synthesis.eval()
+        return self
+
+    def forward(self, batch: Batch, step: int) -> Shared:
+        x_hat, x_syn = self._fuse(batch.lq)
+        return {"x_hat": x_hat, "x_syn": x_syn}
+
+    def _fuse(self, lq: Tensor) -> tuple[Tensor, Tensor]:
+        with torch.no_grad():
+            x_reg, f_reg = cast(Regressor, self.restoration).both(lq)
+            x_syn, f_syn = cast(SynthesisModule, self.synthesis).both(x_reg)
+        fusion = cast(FusionModule, self.networks["fusion"])
+        return fusion(f_syn, f_reg) if self.fuses == "features" else fusion(x_syn, x_reg), x_syn
+
+    def losses(self, player: str, batch: Batch, shared: Shared, step: int) -> Mapping[str, Term]:
+        config, x_hat = self.config, shared["x_hat"]
+        terms = {"l1": Term(1.0, l1_loss(x_hat, batch.gt))}
+        if config.lambda_per:
+            terms[config.perceptual.label] = Term(config.lambda_per, self.perceptual(x_hat, batch.gt))
+        if config.lambda_cf:
+            terms["contextual"] = Term(config.lambda_cf, self.contextual(x_hat, shared["x_syn"]))
+        return terms
+
+    def restore(self, lq: Tensor) -> Tensor:
+        return self._fuse(lq)[0]
+
+
+def frozen(module: nn.Module) -> nn.Module:
+    """The module in eval mode, none of its parameters asking for gradients."""
+    return module.requires_grad_(False).eval()
