@@ -38,7 +38,7 @@ def show_plan(path: Path, profile: str, assignments: Sequence[str], results: Pat
 
 
 def _plan(suite: Suite, store: Store) -> Plan:
-    return make_plan(suite, store.folder / "digests.json")
+    return make_plan(suite, store.cache)
 
 
 def _print_plan(console: Console, plan: Plan, store: Store) -> None:

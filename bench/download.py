@@ -39,7 +39,7 @@ def silent(done: int, total: int) -> None:
     """Progress that nobody watches."""
 
 
-class _HttpsRedirects(HTTPRedirectHandler):
+class HttpsRedirects(HTTPRedirectHandler):
     """Release pages redirect to object stores; a redirect that leaves https is refused."""
 
     def redirect_request(
@@ -56,7 +56,7 @@ def open_https(url: str, offset: int) -> HTTPResponse:
     _require_https(url)
     headers = {"Range": f"bytes={offset}-"} if offset else {}
     request = Request(url, headers=headers)
-    response: HTTPResponse = build_opener(_HttpsRedirects).open(request, timeout=TIMEOUT_S)
+    response: HTTPResponse = build_opener(HttpsRedirects).open(request, timeout=TIMEOUT_S)
     return response
 
 

@@ -35,7 +35,7 @@ Image8: Any = NDArray[np.uint8]
 
 def restore_pairs(job: Job, place: Workplace) -> Mapping[str, Any]:
     """Write `images/NNNNN.png`, the restored test images as 8-bit files, and `ids.json`, their names in order."""
-    source = _test_source(job.spec)
+    source = _test_source(job, place)
     folder = place.folder / "images"
     folder.mkdir(exist_ok=True)
     for index, image in enumerate(_restored(job, place, source)):
@@ -82,7 +82,7 @@ def to_bytes(image: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 def score_images(job: Job, place: Workplace) -> Mapping[str, Any]:
     """Write `rows.parquet`: image (empty for a metric of the whole set), metric, value."""
-    source = _test_source(job.spec)
+    source = _test_source(job, place)
     folder = place.input(job, "restored") / "images"
     names: list[str] = job.spec["metrics"]
     rows = list(_image_rows([name for name in names if not metric_spec(name).of_set], folder, source, job, place))
@@ -109,5 +109,6 @@ def read_images(folder: Path) -> Iterator[NDArray[np.uint8]]:
             yield np.asarray(image)
 
 
-def _test_source(spec: Mapping[str, Any]) -> Source:
-    return open_source(TypeAdapter(DataConfig).validate_python(spec["test"]), Path(spec["root"]))
+def _test_source(job: Job, place: Workplace) -> Source:
+    config: DataConfig = TypeAdapter(DataConfig).validate_python(job.spec["test"])
+    return open_source(config, Path(job.spec["root"]), place.store.cache)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import methods
-from bench.data.sources import open_source
+from bench.data.sources import Source, open_source
 from bench.executors.base import Outcome
 from bench.metrics.names import spec as metric_spec
 from bench.protocol import protocol_id
@@ -78,11 +78,11 @@ def _pictures(plan: Plan, store: Store) -> Pictures | None:
         restored = spec[key].inputs["restored"] if key in spec else None
         if restored is not None and key is not None and store.has(key):
             folders[row.row.label] = store.path(restored) / "images"
-    source = open_source(plan.suite.file.data.test, plan.suite.root)
+    source = open_source(plan.suite.file.data.test, plan.suite.root, store.cache)
     if not folders or plan.suite.file.task == "prior":
         return None
     position = {name: index for index, name in enumerate(source.ids)}
-    degraded = _degraded_loader(plan, position)
+    degraded = _degraded_loader(plan, source, position)
     chosen = plan.suite.file.figures.images or tuple(source.ids[: plan.suite.file.figures.count])
     shown = {label: _loader(folder, position) for label, folder in folders.items() if not _is_input(plan, label)}
     return Pictures(chosen, degraded, lambda name: source.image(position[name]), shown)
@@ -100,10 +100,9 @@ def _loader(folder: Path, position: dict[str, int]) -> Callable[[str], NDArray[n
     return load
 
 
-def _degraded_loader(plan: Plan, position: dict[str, int]) -> Callable[[str], NDArray[np.uint8]]:
+def _degraded_loader(plan: Plan, source: Source, position: dict[str, int]) -> Callable[[str], NDArray[np.uint8]]:
     from bench.data.pairs import Pairs  # torch
 
-    source = open_source(plan.suite.file.data.test, plan.suite.root)
     pairs = Pairs(source, plan.suite.file.degradation, plan.suite.file.seed)
 
     def load(name: str) -> NDArray[np.uint8]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench import metrics, weights
+from bench import degradations, metrics, weights
 from bench.data.sources import Source, open_source
 from bench.device import describe_device
 from bench.errors import BenchError, SuiteError, Unavailable
@@ -46,23 +46,24 @@ class Plan:
         return sum(key in job.inputs.values() for job in self.jobs)
 
 
-def make_plan(suite: Suite, digests: Path | None = None) -> Plan:
+def make_plan(suite: Suite, cache: Path | None = None) -> Plan:
     """The plan of a suite. Opens and fingerprints its data; raises what reading them raises.
 
-    `digests` is a file that remembers the digests of image files, so that a large folder is hashed once.
+    `cache` is a folder that remembers the digests of image files, so that a large folder is hashed once.
     """
-    return _Planner(suite, digests).plan()
+    return _Planner(suite, cache).plan()
 
 
 class _Planner:
-    def __init__(self, suite: Suite, digests: Path | None) -> None:
+    def __init__(self, suite: Suite, cache: Path | None) -> None:
         self.suite = suite
-        self.digests = digests
+        self.cache = cache
         self.file = suite.file
         self.jobs: dict[str, Job] = {}
         self.sources: dict[str, Source] = {}
         self.unavailable = {name: why for name in self.file.metrics if (why := metrics.availability(name))}
-        self.operators = [operator.model_dump(mode="json", exclude_defaults=True) for operator in self.file.degradation]
+        self.operators = [{"op": operator.op, **operator.model_dump(mode="json", exclude_defaults=True)} for operator in self.file.degradation]
+        self.degradation = {"operators": self.operators, "version": degradations.VERSION} if self.operators else None
 
     def plan(self) -> Plan:
         rows = tuple(self._row(row) for row in self.suite.rows)
@@ -132,7 +133,7 @@ class _Planner:
             "train": self._source("train").fingerprint(), "seed": seed,
         }  # fmt: skip
         if pairs:
-            identity |= {"degradation": self.operators, "scale": self.suite.task.scale, "data_seed": self.file.seed}
+            identity |= {"degradation": self.degradation, "scale": self.suite.task.scale, "data_seed": self.file.seed}
         if selects:
             if self.file.data.val is None:
                 raise SuiteError(f"{self.suite.path}: {row.label}: select: best_psnr needs data.val; the test images may not choose weights")  # fmt: skip
@@ -166,7 +167,7 @@ class _Planner:
         return {"name": task.name, "scale": task.scale, "size": task.size}
 
     def _test_identity(self) -> dict[str, Any]:
-        return {"data": self._source("test").fingerprint(), "degradation": self.operators, "seed": self.file.seed}
+        return {"data": self._source("test").fingerprint(), "degradation": self.degradation, "seed": self.file.seed}
 
     def _test_spec(self) -> dict[str, Any]:
         return {
@@ -176,7 +177,7 @@ class _Planner:
 
     def _source(self, split: str) -> Source:
         if split not in self.sources:
-            self.sources[split] = open_source(getattr(self.file.data, split), self.suite.root, self.digests)
+            self.sources[split] = open_source(getattr(self.file.data, split), self.suite.root, self.cache)
         return self.sources[split]
 
     def _add(self, job: Job) -> str:

@@ -2,6 +2,7 @@
 
     <root>/.store/<key>/            what a finished job made, with `job.json` (identity, digests, duration, environment)
     <root>/.store/.work/<key>/      where a job works; kept when it is interrupted, so that it resumes there
+    <root>/.store/.cache/           what is quicker to keep than to make again, and safe to delete
     <root>/.store/.lock/<key>       locked by the process that works on the key; the lock dies with its owner
 """
 
@@ -46,6 +47,11 @@ class Store:
         except OSError as error:
             raise StoreError(f"{self.root}: results cannot be written here: {reason(error)}; choose another folder with --results") from None  # fmt: skip
         return self
+
+    @property
+    def cache(self) -> Path:
+        """What can be made again at any time: digests of image files, rendered portraits."""
+        return self.folder / ".cache"
 
     def path(self, key: str) -> Path:
         return self.folder / key

@@ -15,7 +15,7 @@ from bench.complaint import complaints
 from bench.data.config import DataConfig
 from bench.degradations import Operator, total_scale
 from bench.document import Document, overlay, override, read_document
-from bench.errors import SuiteError
+from bench.errors import BenchError, SuiteError
 from bench.metrics.names import check_name
 from bench.row import Row
 from methods.base import Task, roles, suggest
@@ -80,7 +80,10 @@ class SuiteFile(Config):
     @classmethod
     def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         for name in names:
-            check_name(name)
+            try:
+                check_name(name)
+            except BenchError as error:
+                raise ValueError(str(error)) from None
         return names
 
     @field_validator("seeds")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from types import TracebackType
 
@@ -14,6 +15,9 @@ from bench.execute import Progress as JobProgress
 from bench.job import Job
 from bench.plan import Plan
 from bench.store import Store
+
+LINE_SECONDS = 30
+"""Between two lines of progress in a log file or a pipe."""
 
 UNITS = {"train": "iterations", "load": "", "restore": "images", "score": "images", "measure": "repeats"}
 
@@ -67,6 +71,7 @@ class TerminalView:
         )  # fmt: skip
         self.total = self.progress.add_task("jobs", total=jobs, text="")
         self.current: dict[str, TaskID] = {}
+        self.last_line = time.monotonic()
 
     def __enter__(self) -> TerminalView:
         self.progress.start()
@@ -84,6 +89,9 @@ class TerminalView:
         task = self.current.get(progress.job.key)
         if task is not None:
             self.progress.update(task, completed=progress.done, total=progress.total, text=progress.text)
+        if not self.console.is_terminal and time.monotonic() - self.last_line > LINE_SECONDS:
+            self.last_line = time.monotonic()
+            self.console.print(f"     {progress.job.label} {progress.done}/{progress.total} {progress.text}", highlight=False)
 
     def finished(self, job: Job, seconds: float) -> None:
         self._end(job, Text.assemble(("  ok ", "green"), f"{job.label} ", (_duration(seconds), "dim")))

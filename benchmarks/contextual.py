@@ -109,15 +109,15 @@ def peak(stage: Stage, name: str, size: int, batch: int) -> float:
 
 
 def _resident(field: str) -> int:
-    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(field))
-    return int(line.split()[1])
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return int(status[field].split()[0])
 
 
 def compare(stage: Stage, size: int, batch: int, repeats: int) -> dict[str, float | str]:
     """One row of the table."""
-    arguments = ["--size", str(size), "--batch", str(batch), "--peak", stage]
+    command = [sys.executable, "-m", "benchmarks.contextual", "--size", f"{size}", "--batch", f"{batch}"]
     memory = {
-        name: float(subprocess.check_output([sys.executable, "-m", "benchmarks.contextual", *arguments, name]))
+        name: float(subprocess.check_output([*command, "--peak", stage, name]))
         for name in ("ours", "textbook")
     }
     seconds = time_both(stage, size, batch, repeats)
@@ -128,20 +128,27 @@ def compare(stage: Stage, size: int, batch: int, repeats: int) -> dict[str, floa
     }  # fmt: skip
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--batch", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--peak", nargs=2, metavar=("STAGE", "NAME"), help="print one peak in MiB and stop")
-    arguments = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = parse()
     if arguments.peak:
-        print(peak(*arguments.peak, arguments.size, arguments.batch))
+        stage, name = arguments.peak
+        print(peak(stage, name, arguments.size, arguments.batch))
         return
     stages: tuple[Stage, ...] = ("features", "images")
     rows = [compare(stage, arguments.size, arguments.batch, arguments.repeats) for stage in stages]
+    print("  ".join(f"{name:>12}" for name in rows[0]))
     for row in rows:
-        print("  ".join(f"{name} {value if isinstance(value, str) else f'{value:.3g}'}" for name, value in row.items()))
+        cells = (value if isinstance(value, str) else round(value, 3) for value in row.values())
+        print("  ".join(f"{cell:>12}" for cell in cells))
     print(json.dumps({"threads": torch.get_num_threads(), "torch": torch.__version__, "rows": rows}))
 
 

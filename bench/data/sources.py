@@ -16,6 +16,7 @@ from bench.data.fingerprint import fingerprint
 from bench.data.folder import FolderSource
 from bench.data.paired import PairedSource
 from bench.data.photos import PhotosSource
+from bench.data.rendered import Shards
 from bench.errors import DataError
 
 # The portraits of one seed are one sequence; each split owns a stretch of it.
@@ -44,15 +45,16 @@ class Source(Protocol):
         """Hex digest of all that decides the pixels; the same wherever the data lie."""
 
 
-def open_source(config: DataConfig, root: Path, digests: Path | None = None) -> Source:
+def open_source(config: DataConfig, root: Path, cache: Path | None = None) -> Source:
     """The configured source, its images kept in memory after their first use as far as a fixed bound allows.
 
-    Relative paths are relative to `root`. `digests` is a file for the digests of image files (see
-    `digest_files`). Raises DataError if files are missing, unusable or unmatched.
+    Relative paths are relative to `root`. In the folder `cache`, digests of image files and rendered
+    portraits are kept for other processes and later runs. Raises DataError if files are missing, unusable or unmatched.
     """
+    digests = cache / "digests.json" if cache else None
     match config:
         case PortraitsData():
-            return CachedSource(PortraitsSource(config))
+            return CachedSource(PortraitsSource(config, cache))
         case PhotosData():
             return CachedSource(PhotosSource(config, digests))
         case FolderData():
@@ -67,16 +69,20 @@ class PortraitsSource:
     ids: Sequence[str]
     skipped: Sequence[str] = ()
 
-    def __init__(self, config: PortraitsData) -> None:
+    def __init__(self, config: PortraitsData, cache: Path | None = None) -> None:
         if config.count > SPLIT_LENGTH:
             raise DataError(f"portraits: a split holds at most {SPLIT_LENGTH} images, not {config.count}")
         self._config = config
+        first = _FIRST[config.split]
+        self._shards = Shards(cache, config.seed, first, config.count, config.size) if cache else None
         self.ids = [f"{config.split}-{index:06d}" for index in range(config.count)]
 
     def image(self, index: int) -> NDArray[np.uint8]:
         """Portrait `index` of the split, (size, size, 3)."""
         if not 0 <= index < len(self.ids):
             raise IndexError(f"portrait {index} of {len(self.ids)}")
+        if self._shards is not None:
+            return self._shards.image(index)
         return portraits.render(self._config.seed, _FIRST[self._config.split] + index, self._config.size)
 
     def degraded(self, index: int) -> None:

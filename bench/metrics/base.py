@@ -40,7 +40,7 @@ class ImageMetric(Protocol):
 
 @runtime_checkable
 class SetMetric(Protocol):
-    """One number per set of images, which are read once, one at a time. `isinstance` tells it from ImageMetric."""
+    """One number per set of images, read once, one at a time. `isinstance` tells it from an ImageMetric."""
 
     @property
     def name(self) -> str: ...

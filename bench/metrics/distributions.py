@@ -57,8 +57,7 @@ class Kid:
 
 
 def frechet_distance(x: Matrix, y: Matrix) -> float:
-    """|mean x - mean y|^2 + tr(Sx + Sy - 2 (Sx Sy)^1/2) of feature sets (N, D) and (M, D); both need two
-    rows.
+    """|mean x - mean y|^2 + tr(Sx + Sy - 2 (Sx Sy)^1/2) of feature sets (N, D) and (M, D).
 
     The trace of the root comes from eigenvalues or singular values: no matrix square root is ever formed,
     which takes minutes in SciPy and turns complex for near-singular covariances.
@@ -98,9 +97,17 @@ def _trace_of_root(a: Matrix, b: Matrix) -> float:
     # Centred rows have rank rows - 1 at most: up to here a covariance is singular, its root ill-conditioned.
     if rows <= dimension:
         return float(np.linalg.svd(a @ b.T, compute_uv=False).sum())
-    values, vectors = np.linalg.eigh(a.T @ a)
-    root = vectors * np.sqrt(np.clip(values, 0, None)) @ vectors.T
-    return float(np.sqrt(np.clip(np.linalg.eigvalsh(root @ (b.T @ b) @ root), 0, None)).sum())
+    factor = _factor(a.T @ a)
+    return float(np.sqrt(np.clip(np.linalg.eigvalsh(factor.T @ (b.T @ b) @ factor), 0, None)).sum())
+
+
+def _factor(covariance: Matrix) -> Matrix:
+    """F with F @ F.T = covariance: by Cholesky, or by eigenvectors where dead features make it singular."""
+    try:
+        return np.asarray(np.linalg.cholesky(covariance), dtype=np.float64)
+    except np.linalg.LinAlgError:
+        values, vectors = np.linalg.eigh(covariance)
+        return np.asarray(vectors * np.sqrt(np.clip(values, 0, None)), dtype=np.float64)
 
 
 def _mmd2(x: Matrix, y: Matrix) -> float:
@@ -117,5 +124,7 @@ def _kernel(x: Matrix, y: Matrix) -> Matrix:
 def _check(x: Matrix, y: Matrix) -> None:
     if x.shape[1] != y.shape[1]:
         raise DataError(f"feature sets of different width: {x.shape[1]} and {y.shape[1]}")
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        raise DataError("features are not finite: the extractor overflowed or its weights are damaged")
     if min(len(x), len(y)) < 2:
         raise DataError(f"needs at least two images in each set, got {len(x)} restored and {len(y)} gt")

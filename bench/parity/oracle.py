@@ -132,4 +132,6 @@ def relative_error(ours: Tensor, golden: NDArray[Any], stride: Sequence[int]) ->
     if sampled.shape != golden.shape:
         raise ValueError(f"shape {tuple(sampled.shape)} where the golden has {golden.shape}")
     difference = float(np.sqrt(np.mean((sampled - golden) ** 2)))
+    if not math.isfinite(difference):
+        raise ValueError("the output is not finite")
     return difference / max(float(np.std(golden.astype(np.float64))), 1e-12)

@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from bench.report.crops import choose_boxes
-from bench.report.model import Box, MethodInfo, Pictures, Report
+from bench.report.model import Box, Pictures, Report
 from bench.report.scores import Scores, image_scores
 from bench.report.style import TWO_COLUMNS
 
@@ -92,14 +92,20 @@ def comparison_figure(report: Report, pictures: Pictures, width: float = TWO_COL
 
 
 def _bands(report: Report, pictures: Pictures, scores: Scores, image: str, width: float) -> list[Band]:
-    shown = [m for m in report.methods if m.label in pictures.restored and m.reason is None]
+    source = next((method.label for method in report.methods if method.family == "input"), None)
+    shown = [
+        method
+        for method in report.methods
+        if method.label in pictures.restored and method.reason is None and method.label != source
+    ]
     restored = {method.label: pictures.restored[method.label](image) for method in shown}
     gt = pictures.gt(image)
     texts = [scores.texts[method.label, image] for method in shown]
-    panels = [Panel("Input", pictures.lq(image), _input_score(report.methods, scores, image))]
+    # The first input row scores the input column, and is no column of its own.
+    panels = [Panel("Input", pictures.lq(image), "" if source is None else scores.texts[source, image])]
     panels += [Panel(label, restored[label], text) for label, text in zip(restored, texts, strict=True)]
-    panels += [Panel("Ground truth", gt, scores.legend if any(texts) else "")]
-    boxes = pictures.boxes.get(image) or choose_boxes(gt, list(restored.values()))
+    panels += [Panel("Ground truth", gt, scores.legend if any(panel.score for panel in panels) else "")]
+    boxes = (pictures.boxes.get(image) or choose_boxes(gt, list(restored.values())))[: len(BOX_COLOURS)]
     columns = ceil(len(panels) / ceil(len(panels) / MAX_COLUMNS))
     panel_width = min(MAX_PANEL, (width + GAP) / columns - GAP)
     wrapped = columns < len(panels)
@@ -110,11 +116,6 @@ def _bands(report: Report, pictures: Pictures, scores: Scores, image: str, width
         space = GAP if first + columns < len(panels) or image == pictures.images[-1] else IMAGE_GAP
         bands.append(Band(band_panels, boxes, (gt.shape[0], gt.shape[1]), panel_width, labelled, space))
     return bands
-
-
-def _input_score(methods: tuple[MethodInfo, ...], scores: Scores, image: str) -> str:
-    label = next((method.label for method in methods if method.family == "input"), None)
-    return "" if label is None else scores.texts[label, image]
 
 
 def wrap_label(label: str, width: float) -> list[str]:

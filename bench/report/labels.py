@@ -22,7 +22,7 @@ DISTANCES: Final = np.array([5.0, 10.0, 17.0, 26.0])
 LEADER_FROM: Final = 10.0
 """Points: distance from which a thin line ties the label to its point."""
 
-LEADER_STEPS: Final = np.linspace(0.25, 1, 8)
+LEADER_STEPS: Final = np.linspace(0.25, 1, 16)
 SWEEPS: Final = 4
 
 
@@ -53,7 +53,7 @@ class _Places(NamedTuple):
 def place_labels(
     figure: Figure, axes: Axes, anchors: Sequence[Anchor], obstacles: Boxes, size: float = 7.5
 ) -> None:
-    """Annotate every anchor at a free place near it; `obstacles` are lines to keep clear, `size` is in points.
+    """Annotate every anchor at a free place near it; `obstacles` are lines to avoid, `size` is in points.
 
     The axes' position and limits must be final. Coordinate descent: each label in turn takes the cheapest
     place beside the others', which settles within `SWEEPS` for the dozen methods of a figure.
@@ -63,21 +63,22 @@ def place_labels(
     pixels = axes.transData.transform([(anchor.x, anchor.y) for anchor in anchors])
     texts = [_text_size(axes, anchor.text, size, renderer) + 1.5 * point for anchor in anchors]
     places = [_places(start, text, point) for start, text in zip(pixels, texts, strict=True)]
+    markers = squares(pixels, 3 * point)
     chosen: dict[int, int] = {}
     # Wide labels first: they have the fewest free places.
     order = sorted(range(len(anchors)), key=lambda i: -texts[i][0])
     for _ in range(SWEEPS):
         for i in order:
-            others = [_covered(places[j], chosen[j]) for j in chosen if j != i]
             # A text closer to another marker than to its own would seem to name that one.
-            markers = squares(pixels, np.where(np.arange(len(anchors)) == i, 3 * point, 7 * point)[:, None])
-            solid = np.concatenate([markers, *others])
-            chosen[i] = int(np.argmin(_costs(places[i], solid, obstacles, axes)))
+            near = squares(np.delete(pixels, i, axis=0), 7 * point)
+            solid = np.concatenate([markers, *(_covered(places[j], chosen[j]) for j in chosen if j != i)])
+            costs = _costs(places[i], np.concatenate([near, solid]), solid, obstacles, axes)
+            chosen[i] = int(np.argmin(costs))
     for i, anchor in enumerate(anchors):
         _annotate(axes, anchor, places[i], chosen[i], size)
 
 
-def squares(centres: NDArray[np.float64], reach: float | NDArray[np.float64]) -> NDArray[np.float64]:
+def squares(centres: NDArray[np.float64], reach: float) -> NDArray[np.float64]:
     """Boxes (..., 4) that extend by `reach` to all sides of `centres` (..., 2)."""
     return np.concatenate([centres - reach, centres + reach], axis=-1)
 
@@ -108,20 +109,23 @@ def _covered(places: _Places, i: int) -> Boxes:
     return np.concatenate([places.texts[i : i + 1], places.leaders[i]])
 
 
-def _costs(places: _Places, solid: Boxes, lines: Boxes, axes: Axes) -> NDArray[np.float64]:
-    """Pixels of `solid` (markers, labels) and `lines` covered by text or leader, or of text outside the axes.
+def _costs(
+    places: _Places, text_clear: Boxes, leader_clear: Boxes, lines: Boxes, axes: Axes
+) -> NDArray[np.float64]:
+    """Pixels that text or leader cover of what they must stay clear of, and pixels of text outside the axes.
 
-    A covered marker or label hides something, a crossed line does not; distance settles the rest.
+    A thin leader over another marker misleads as much as a text; text over `lines` hides little. Distance
+    settles the rest.
     """
     x0, y0, x1, y1 = places.texts[0]
     size = (x1 - x0) * (y1 - y0)
     leaders = places.leaders.reshape(-1, 4)
-    hidden = overlap_areas(places.texts, solid).sum(axis=1)
-    hidden += overlap_areas(leaders, solid).sum(axis=1).reshape(len(places.texts), -1).sum(axis=1)
+    hidden = overlap_areas(places.texts, text_clear).sum(axis=1)
+    misled = overlap_areas(leaders, leader_clear).sum(axis=1).reshape(len(places.texts), -1).sum(axis=1)
     crossed = overlap_areas(places.texts, lines).sum(axis=1)
     outside = size - overlap_areas(places.texts, np.array([axes.bbox.extents]))[:, 0]
     far = 0.03 * size * np.hypot(*places.offsets.T) / DISTANCES[-1]
-    costs: NDArray[np.float64] = 8 * (hidden + outside) + 2 * crossed + far
+    costs: NDArray[np.float64] = 8 * (hidden + outside) + 100 * misled + 2 * crossed + far
     return costs
 
 

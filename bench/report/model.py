@@ -74,8 +74,8 @@ class Pictures:
 
     `restored` maps method labels to loaders. `lq` may be smaller than `gt`; it is then drawn at the size of
     `gt`. `seed` is the training seed that made the pictures, whose scores are printed below them (None: the
-    smallest). `boxes` gives the zoomed crops by image id; for other images they are chosen (see
-    `bench.report.crops`).
+    smallest). `boxes` gives up to three zoomed crops by image id; for other images they are
+    chosen (see `bench.report.crops`).
     """
 
     images: tuple[str, ...]

@@ -23,9 +23,9 @@ def render_markdown(table: Table) -> str:
     """The table, its legend, remarks and numbered footnotes, ending in a newline."""
     header = ["Method", *(_header(column) for column in table.columns)]
     body = [_row(row, table.columns) for row in table.rows]
-    # Long reasons would stretch the first column of the plain text; they are left out of the widths.
-    measured = [header, *(cells for cells, row in zip(body, table.rows, strict=True) if row.reason is None)]
-    widths = [max(3, *(len(line[i]) for line in measured)) for i in range(len(header))]
+    # Long reasons would stretch their column of the plain text; they are left out of its width.
+    columns = zip(header, *body, strict=True)
+    widths = [max(3, *(len(cell) for cell in cells if not cell.startswith("n/a: "))) for cells in columns]
     rule = [":" + "-" * (widths[0] - 1), *("-" * (width - 1) + ":" for width in widths[1:])]
     lines = [f"# {escape_markdown(table.name)}", "", _line(header, widths), _line(rule, widths)]
     lines += [_line(cells, widths) for cells in body]
@@ -39,12 +39,8 @@ def escape_markdown(text: str) -> str:
 
 
 def _line(cells: list[str], widths: list[int]) -> str:
-    first = cells[0].ljust(widths[0])
-    return (
-        "| "
-        + " | ".join([first, *(c.rjust(width) for c, width in zip(cells[1:], widths[1:], strict=True))])
-        + " |"
-    )
+    numbers = [cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True)]
+    return f"| {' | '.join([cells[0].ljust(widths[0]), *numbers])} |"
 
 
 def _header(column: Column) -> str:

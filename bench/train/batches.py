@@ -55,6 +55,6 @@ def stream(
 
 
 def _leave_signals_to_the_loop(worker: int) -> None:
-    """Ctrl-C and schedulers reach all processes of a job, but the loop still needs a batch to finish its step."""
+    """Ctrl-C and schedulers reach all processes of a job, but a worker's death would break into the step."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

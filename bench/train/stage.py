@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from bench.data.config import DataConfig
 from bench.data.pairs import Pairs, TrainingBatches
-from bench.data.sources import open_source
+from bench.data.sources import Source, open_source
 from bench.degradations import Operator
 from bench.execute import Progress, Workplace
 from bench.job import Job
@@ -30,11 +30,11 @@ def train_stage(job: Job, place: Workplace) -> Mapping[str, Any]:
     """Write `weights.safetensors` and `log.parquet` (step, name, value)."""
     stage = _stage(job.spec)
     recipe = _recipe(stage, job, place)
-    training = Pairs(_open(job.spec["train"], job.spec), _operators(job.spec), job.spec["data_seed"])
+    training = Pairs(_open(job.spec["train"], job, place), _operators(job.spec), job.spec["data_seed"])
     batches = TrainingBatches(training, job.spec["seed"], stage.budget.batch_size, stage.budget.patch, stage.budget.flips)
     fitted = fit(
         recipe, batches, stage.budget, place.folder, seed=job.spec["seed"], execution=place.execution,
-        validate=_validation(job.spec),
+        validate=_validation(job, place),
         on_step=lambda now: place.tell(Progress(job, now.step, now.total, now.text)),
     )  # fmt: skip
     save_weights(place.folder / "weights.safetensors", fitted.weights)
@@ -56,18 +56,18 @@ def _recipe(stage: Stage, job: Job, place: Workplace) -> Recipe:
         return stage.recipe(upstream)
 
 
-def _open(config: Mapping[str, Any], spec: Mapping[str, Any]) -> Any:
-    return open_source(TypeAdapter(DataConfig).validate_python(config), Path(spec["root"]))
+def _open(config: Mapping[str, Any], job: Job, place: Workplace) -> Source:
+    return open_source(TypeAdapter(DataConfig).validate_python(config), Path(job.spec["root"]), place.store.cache)
 
 
 def _operators(spec: Mapping[str, Any]) -> tuple[Operator, ...]:
     return TypeAdapter(tuple[Operator, ...]).validate_python(spec["operators"])
 
 
-def _validation(spec: Mapping[str, Any]) -> Callable[[Recipe], float] | None:
-    if spec["val"] is None:
+def _validation(job: Job, place: Workplace) -> Callable[[Recipe], float] | None:
+    if job.spec["val"] is None:
         return None
-    pairs = Pairs(_open(spec["val"], spec), _operators(spec), spec["data_seed"])
+    pairs = Pairs(_open(job.spec["val"], job, place), _operators(job.spec), job.spec["data_seed"])
     return partial(mean_psnr, pairs)
 
 

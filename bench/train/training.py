@@ -45,6 +45,7 @@ class Training:
     def __init__(self, recipe: Recipe, budget: Budget, seed: int, accelerator: Accelerator) -> None:
         self.recipe = recipe.to(accelerator.device)
         self.recipe.train()
+        self.recipe.zero_grad()
         self.budget = budget
         self.seed = seed
         self.accelerator = accelerator

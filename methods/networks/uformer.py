@@ -182,7 +182,7 @@ class Uformer(nn.Module):
 
     The input plus a predicted residual, or the prediction alone if `dd_in`, the number of input channels, is
     not 3. The network takes squares whose side is a multiple of `size_multiple` (128 for Uformer-B). Other
-    inputs are set in the centre of such a square of zeros, as in the released test scripts, and cut out again.
+    inputs are centred in such a square of zeros and cut out again, as in the released test scripts.
 
     `img_size` is the training patch: a stage whose map of such a patch is no larger than a window gets
     windows of that size and no shifts, whatever the later inputs. The released test scripts build their

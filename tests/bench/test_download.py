@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from http.client import HTTPResponse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.request import Request, urlopen
+from urllib.request import Request, build_opener, urlopen
 
 import pytest
 
-from bench.download import download, open_https
+from bench.download import HttpsRedirects, download, open_https
 from bench.errors import Unavailable, WeightsError
 
 BODY = bytes(range(256)) * 8192  # 2 MiB, two blocks
@@ -35,6 +35,11 @@ class Handler(BaseHTTPRequestHandler):
     server: Server
 
     def do_GET(self) -> None:
+        if self.path == "/moved":
+            self.send_response(302)
+            self.send_header("Location", self.server.url)
+            self.end_headers()
+            return
         asked = int(self.headers.get("Range", "bytes=0-")[6:-1])
         self.server.offsets.append(asked)
         offset = asked if self.server.ranges else 0
@@ -140,3 +145,8 @@ def test_https_only(server: Server) -> None:
         open_https(server.url, 0)
     with pytest.raises(WeightsError, match="https only"):
         open_https("file:///etc/hosts", 0)
+
+
+def test_redirects_must_stay_on_https(server: Server) -> None:
+    with pytest.raises(WeightsError, match="https only"):
+        build_opener(HttpsRedirects).open(server.url.replace("net.pth", "moved"), timeout=10)

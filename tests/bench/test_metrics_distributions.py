@@ -71,6 +71,13 @@ def test_both_paths_agree_where_they_meet() -> None:
     assert frechet_distance(*padded) == pytest.approx(frechet_distance(x, y), rel=1e-9)
 
 
+def test_dead_features_change_nothing() -> None:
+    x, y = feature_sets(90, 90, dimension=40)
+    dead = [np.pad(rows, ((0, 0), (2, 3))) for rows in (x, y)]  # singular covariances on the full-rank path
+    assert frechet_distance(*dead) == pytest.approx(frechet_distance(x, y), rel=1e-7)
+    assert frechet_distance(dead[1], dead[0]) == pytest.approx(frechet_distance(*dead), rel=1e-7)
+
+
 def test_fid_of_shifted_features_is_the_squared_shift() -> None:
     x, _ = feature_sets(60, 60, dimension=8)
     assert frechet_distance(x, x + 0.5) == pytest.approx(8 * 0.25, rel=1e-9)
@@ -79,7 +86,7 @@ def test_fid_of_shifted_features_is_the_squared_shift() -> None:
 @pytest.mark.parametrize("dimension", [12, 80])
 def test_fid_is_symmetric_zero_on_itself_and_blind_to_order(dimension: int) -> None:
     x, y = feature_sets(50, 40, dimension)
-    assert frechet_distance(x, x) == pytest.approx(0, abs=1e-6)
+    assert frechet_distance(x, x) == pytest.approx(0, abs=1e-9)
     assert frechet_distance(x, y) == pytest.approx(frechet_distance(y, x), rel=1e-9)
     assert frechet_distance(x[::-1], y) == pytest.approx(frechet_distance(x, y), rel=1e-9)
 
@@ -117,6 +124,9 @@ def test_sets_that_cannot_be_compared_are_refused(distance: object) -> None:
         distance(x[:1], y)
     with pytest.raises(DataError, match="width: 6 and 4"):
         distance(x, y[:, :4])
+    y[2, 3] = np.nan
+    with pytest.raises(DataError, match="not finite"):
+        distance(x, y)
 
 
 @pytest.mark.parametrize("metric", [Fid, Kid])

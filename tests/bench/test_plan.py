@@ -84,7 +84,7 @@ def test_names_and_order_are_not_in_the_keys(write_suite: Write, tiny_document: 
 
 def test_keys_do_not_depend_on_the_process(tiny: Path) -> None:
     program = f"from pathlib import Path; from bench.plan import make_plan; from bench.suite import load_suite; print(*[job.key for job in make_plan(load_suite(Path({str(tiny)!r}))).jobs])"  # fmt: skip
-    printed = subprocess.run([sys.executable, "-c", program], env={"PYTHONHASHSEED": "123", "PATH": ""}, capture_output=True, text=True, check=True)  # fmt: skip
+    printed = subprocess.run([sys.executable, "-c", program], env={"PYTHONHASHSEED": "123", "PATH": "", "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=True)  # fmt: skip
     assert printed.stdout.split() == [job.key for job in plan_of(tiny).jobs]
 
 

@@ -102,8 +102,9 @@ def test_scores_are_those_of_the_pictures_seed() -> None:
 def test_comparison_shows_input_methods_and_truth_in_order() -> None:
     report = make_report()
     assert report.pictures is not None
+    everything = {**report.pictures.restored, "m0": report.pictures.gt}
     with figure_style():
-        figure = comparison_figure(report, report.pictures)
+        figure = comparison_figure(report, replace(report.pictures, restored=everything))
     texts = figure_texts(figure)
     assert texts[0:1] == ["Input"]
     labels = [text for text in texts if text in {"Input", "m0", "m1", "m2", "Ground truth"}]
@@ -200,19 +201,33 @@ def test_plane_leaves_out_infinite_points() -> None:
     assert sorted(text.get_text() for text in figure.axes[0].texts) == ["m0", "m1", "m2"]
 
 
-def test_labels_of_coinciding_points_do_not_overlap() -> None:
+def label_boxes(anchors: list[Anchor], obstacles: NDArray[np.float64]) -> list[Bbox]:
+    """Where labels come to lie on axes of 300 x 200 pixels over the unit square."""
     with figure_style():
-        figure = Figure(figsize=(3, 2))
-        axes = figure.add_axes((0.1, 0.1, 0.8, 0.8))
+        figure = Figure(figsize=(3, 2), dpi=100)
+        axes = figure.add_axes((0, 0, 1, 1))
         axes.set_xlim(0, 1)
         axes.set_ylim(0, 1)
-        anchors = [Anchor(0.5 + 0.01 * i, 0.5, f"method {i}", "#000000") for i in range(6)]
-        wall = Bbox.from_extents(0, axes.bbox.y0 + 0.6 * axes.bbox.height, 1000, 1000)
-        place_labels(figure, axes, anchors, np.array([wall.extents]))
+        place_labels(figure, axes, anchors, obstacles)
         figure.draw_without_rendering()
-        boxes = [Text.get_window_extent(text) for text in axes.texts]  # without the leader
+        return [Text.get_window_extent(text) for text in axes.texts]  # without the leader
+
+
+def test_labels_of_coinciding_points_do_not_overlap() -> None:
+    anchors = [Anchor(0.5 + 0.01 * i, 0.5, f"method {i}", "#000000") for i in range(6)]
+    boxes = label_boxes(anchors, np.empty((0, 4)))
     assert not [(a, b) for i, a in enumerate(boxes) for b in boxes[:i] if a.overlaps(b)]
-    assert not [box for box in boxes if box.overlaps(wall)]
+
+
+def test_a_label_stays_clear_of_lines_and_of_the_border() -> None:
+    line = np.array([[140.0, 106.0, 200.0, 109.0]])
+    (free,) = label_boxes([Anchor(0.5, 0.5, "method", "#000000")], np.empty((0, 4)))
+    (moved,) = label_boxes([Anchor(0.5, 0.5, "method", "#000000")], line)
+    assert free.overlaps(Bbox(line.reshape(2, 2)))
+    assert not moved.overlaps(Bbox(line.reshape(2, 2)))
+    (corner,) = label_boxes([Anchor(0.99, 0.98, "method", "#000000")], np.empty((0, 4)))
+    assert corner.x1 <= 300
+    assert corner.y1 <= 200
 
 
 def test_legend_entries_fit_the_width() -> None:

@@ -419,8 +419,13 @@ def test_validation_sees_the_average_and_disturbs_nothing(tmp_path):
 
     budget = Budget(iterations=STEPS, batch_size=4, validate_every=1)
     plain, validated = Partly(average={"g": 0.5}), Partly(average={"g": 0.5})
-    expected = run(plain, tmp_path / "plain")
-    fitted = run(validated, tmp_path / "validated", budget=budget, validate=validate)
+    states = {"plain": [], "validated": []}
+    expected = run(plain, tmp_path / "plain", on_step=lambda now: states["plain"].append(torch.rand(1)))
+    fitted = run(
+        validated, tmp_path / "validated", budget=budget, validate=validate,
+        on_step=lambda now: states["validated"].append(torch.rand(1)),
+    )  # fmt: skip
+    assert states["plain"] == states["validated"]
     assert_same(fitted.weights, {"g": Loaded(expected.weights["g"])})
     assert_same({"g": seen[-1]}, {"g": Loaded(expected.weights["g"])})
     assert_same({"g": validated.networks["g"].state_dict()}, {"g": plain.networks["g"]})

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import random
 import signal
+import subprocess
 import threading
 import time
 
@@ -157,16 +158,21 @@ def test_an_exception_within_a_step(uninterrupted, tmp_path):
     ("number", "error"), [(signal.SIGTERM, SystemExit), (signal.SIGINT, KeyboardInterrupt)]
 )
 def test_a_signal_is_obeyed_after_the_step_is_saved(uninterrupted, tmp_path, number, error, workers):
+    """Also when the loader's workers get it too, as from a terminal or a scheduler."""
+
     class Signalled(Everything):
         def losses(self, player, batch, shared, step):
             if (player, step) == ("d", 7):
-                os.kill(os.getpid(), number)
+                children = [str(child.pid) for child in multiprocessing.active_children()]
+                subprocess.run(["kill", f"-{int(number)}", *children, str(os.getpid())], check=True)
+                time.sleep(0.05)
             return super().losses(player, batch, shared, step)
 
     before = signal.getsignal(number)
     with pytest.raises(error):
         run(tmp_path, Signalled(), workers=workers, checkpoint_every=None)
     assert checkpoint.load(tmp_path).step == 8
+    assert not multiprocessing.active_children()
     assert signal.getsignal(number) is before
     assert_same_run(run(tmp_path), uninterrupted[0], tmp_path, uninterrupted[1])
 

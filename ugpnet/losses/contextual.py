@@ -90,10 +90,9 @@ def _blocks(count: int, elements: int, device: torch.device) -> Iterator[slice]:
 
 def _affinities(x: Tensor, y: Tensor, band_width: float) -> Tensor:
     """A (B,N,M): column i holds A_i."""
-    cosine = y.mT @ x
-    top = cosine.amax(1, keepdim=True)
-    # A softmax ignores what a column has in common: cosine - top serves as -distance, and rounds less.
-    return ((cosine - top.detach()) / (band_width * (1 - top + _EPS))).softmax(1)
+    distance = 1 - y.mT @ x
+    nearest = distance.amin(1, keepdim=True)
+    return (distance * (-1 / (band_width * (nearest + _EPS)))).softmax(1)
 
 
 def _winning_distance(x: Tensor, y: Tensor, winner: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from ugpnet.nn.blocks import SLOPE, ConvLayer, EqualLinear, ResBlock, channels_at, octaves, prefer_layout
+from ugpnet.nn.blocks import SLOPE, ConvLayer, EqualLinear, ResBlock, channels_at, octaves
 from ugpnet.nn.resample import BINOMIAL
 from ugpnet.nn.spectral import SpectralConvLayer, SpectralLinear
 
@@ -74,7 +74,7 @@ class StyleGAN2Discriminator(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.conv_body(prefer_layout(x))
+        x = self.conv_body(x)
         if self.stddev_group is not None:
             x = minibatch_stddev(x, len(x) if self.stddev_group == "batch" else self.stddev_group)
         logit: Tensor = self.final_linear(self.final_conv(x))

@@ -1,0 +1,1 @@
+"""Losses on released networks that only some published recipes use."""

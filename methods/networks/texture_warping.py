@@ -1,0 +1,76 @@
+"""Texture warping (VQFR, arXiv 2205.06803, Sec. 3.3): a degraded image's structure bends high-quality textures."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torchvision.ops import deform_conv2d
+
+from methods.networks.vq_layers import BilinearDown, convolve, normalise, resize
+
+
+class ModulatedDeformConv(nn.Module):
+    """3x3 deformable convolution (arXiv 1811.11168) of x (B, C, H, W), its offsets and mask read off `condition`.
+
+    It begins as a plain convolution at half strength: offsets 0, mask 1/2. torchvision has no backward kernel for MPS:
+    training there needs PYTORCH_ENABLE_MPS_FALLBACK=1.
+    """
+
+    def __init__(self, channels: int, groups: int) -> None:
+        super().__init__()
+        bound = 1 / math.sqrt(9 * channels)
+        self.weight = nn.Parameter(torch.empty(channels, channels, 3, 3).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.conv_offset = convolve(channels, groups * 27)
+        nn.init.zeros_(self.conv_offset.weight)
+        nn.init.zeros_(_bias(self.conv_offset))
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        steering = self.conv_offset(condition)
+        steering = steering.to(self.weight.dtype)
+        split = 2 * steering.shape[1] // 3  # (dy, dx) of nine taps and a mask for each, per group
+        with torch.autocast(x.device.type, enabled=False):
+            offset, mask = steering[:, :split], steering[:, split:].sigmoid()
+            x = x.to(self.weight.dtype)
+            warped: Tensor = deform_conv2d(x, offset, self.weight, self.bias, padding=1, mask=mask)
+        return warped
+
+
+class TextureWarping(nn.Module):
+    """(prior, texture, the coarser level's flow) -> (warped texture, flow), textures and flows (B, C, H, W).
+
+    The prior (B, `cond_channels`, H * rate, W * rate) are features of the degraded image at full size. Version 1
+    convolves it after the resize (`learned_resize`), where there is one. The flow is a feature, not yet offsets.
+    """
+
+    def __init__(self, channels: int, coarser_channels: int | None, cond_channels: int, rate: int, groups: int,
+                 learned_resize: bool) -> None:  # fmt: skip
+        super().__init__()
+        learned = learned_resize and rate > 1
+        self.downsample = BilinearDown(cond_channels, cond_channels, rate) if learned else None
+        self.offset_conv1 = nn.Sequential(
+            nn.Conv2d(channels + cond_channels, channels, 1), normalise(channels), nn.SiLU(),
+            nn.Conv2d(channels, channels, 7, padding=3, groups=channels), normalise(channels), nn.SiLU(),
+            nn.Conv2d(channels, channels, 1),
+        )  # fmt: skip
+        self.offset_conv2 = nn.Sequential(
+            convolve(channels + (coarser_channels or 0), channels), normalise(channels), nn.SiLU()
+        )
+        self.dcn = ModulatedDeformConv(channels, groups)
+
+    def forward(self, prior: Tensor, texture: Tensor, coarser: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        size = (texture.shape[2], texture.shape[3])
+        prior = resize(prior, size) if self.downsample is None else self.downsample(prior)
+        flow = self.offset_conv1(torch.cat((prior, texture), dim=1))
+        if coarser is not None:
+            flow = torch.cat((flow, resize(coarser, size) * 2), dim=1)
+        flow = self.offset_conv2(flow)
+        return self.dcn(texture, flow), flow
+
+
+def _bias(layer: nn.Conv2d) -> Tensor:
+    if layer.bias is None:
+        raise TypeError("the layer has a bias")
+    return layer.bias
