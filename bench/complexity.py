@@ -47,17 +47,17 @@ def peak_memory(call: Callable[[], object], device: torch.device) -> int:
         with torch.no_grad():
             call()
         torch.cuda.synchronize(device)
-        return torch.cuda.max_memory_allocated(device) - before
-    with torch.no_grad(), _LiveTensors() as live:
+        return int(torch.cuda.max_memory_allocated(device)) - before
+    with torch.no_grad(), _LiveTensors() as live:  # type: ignore[no-untyped-call]
         call()
-    return live.peak
+    return int(live.peak)
 
 
 class _LiveTensors(TorchDispatchMode):
     """Follows the storages that operators return until they are freed; scratch memory inside an operator is not seen."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.alive: dict[int, int] = {}
         self.now = self.peak = 0
 

@@ -85,9 +85,7 @@ def download(
     found = sha256_of(part)
     if not found.startswith(sha256):
         part.unlink()
-        raise WeightsError(
-            f"{url}: sha256 starts with {found[:16]}, expected {sha256[:16]}; nothing was kept"
-        )
+        raise WeightsError(f"{url}: sha256 starts with {found[:16]}, expected {sha256[:16]}; nothing was kept")
     os.replace(part, target)
     return target
 

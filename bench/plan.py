@@ -96,7 +96,7 @@ class _Planner:
 
     def _restore(self, row: Row, method: Method, seed: int) -> str:
         inputs = {need: self._need(row, method, need, seed) for need in method.needs()}
-        identity = {"row": row.identity(), "task": self._task(), "test": self._test_identity()}
+        identity: dict[str, Any] = {"row": row.identity(), "task": self._task(), "test": self._test_identity()}
         if isinstance(method, Prior):
             identity["samples_seed"] = seed
         spec = {"row": row.spec(), "task": self._task(), "seed": seed, **self._test_spec()}

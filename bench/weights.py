@@ -123,9 +123,7 @@ def missing(names: Iterable[str]) -> str | None:
         return None
     fetch_all = f"bench weights fetch {' '.join(entry.name for entry in lacking)}"
     by_hand = ", ".join(f"{entry.file} ({entry.url})" for entry in lacking)
-    return (
-        f"run `{fetch_all}`, or put {by_hand} into {target_folder()} or a folder named by {FOLDER_VARIABLE}"
-    )
+    return f"run `{fetch_all}`, or put {by_hand} into {target_folder()} or a folder named by {FOLDER_VARIABLE}"
 
 
 def locate(name: str) -> Path:

@@ -21,7 +21,8 @@ from torch import Tensor, nn
 
 from ugpnet.checkpoints import load_strict, unwrap
 from ugpnet.nn.stylegan2 import StyleGAN2Generator
-from ugpnet.recipe import Budget, Config, Recipe, Weights
+from ugpnet.recipe import Budget, Recipe, Weights
+from ugpnet.recipe import Config as AnyConfig
 
 Family: TypeAlias = Literal["input", "regression", "generative", "hybrid", "prior"]
 
@@ -70,7 +71,7 @@ class Stage:
     """
 
     name: str
-    config: Config
+    config: AnyConfig
     budget: Budget
     recipe: Callable[[Upstream], Recipe]
     needs: tuple[str, ...] = ()
@@ -82,10 +83,10 @@ class Method(ABC):
 
     version: ClassVar[int]
     """Raise it when the same config gives other results: it enters every key."""
-    Config: ClassVar[type[Config]]
+    Config: ClassVar[type[AnyConfig]]
     facts: ClassVar[Facts]
 
-    def __init__(self, config: Config, task: Task, peers: Mapping[str, Method]) -> None:
+    def __init__(self, config: AnyConfig, task: Task, peers: Mapping[str, Method]) -> None:
         self.config = config
         self.task = task
         self.peers = peers
@@ -164,7 +165,9 @@ def load(name: str) -> type[Method]:
         if error.name is None or not path.startswith(error.name):
             raise
         raise LookupError(f"unknown method {name!r}{suggest(name, names())}") from error
-    found = [item for item in vars(module).values() if _is_method(item) and item.__module__ == path]
+    found: list[type[Method]] = [
+        item for item in vars(module).values() if _is_method(item) and item.__module__ == path
+    ]
     if len(found) != 1:
         raise LookupError(f"{path} defines {len(found)} methods; a method's file defines exactly one Method subclass")
     return found[0]
@@ -179,7 +182,7 @@ def names() -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def roles(config: type[Config]) -> tuple[str, ...]:
+def roles(config: type[AnyConfig]) -> tuple[str, ...]:
     """The fields of a config that name peers."""
     return tuple(name for name, field in config.model_fields.items() if any(isinstance(m, PeerField) for m in field.metadata))  # fmt: skip
 

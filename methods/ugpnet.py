@@ -134,7 +134,7 @@ class UGPNetMethod(Method):
         return Tap(network, torch.zeros(1, 3, side, side))
 
     def network(self) -> UGPNet:
-        generator = self.peers["prior"].network()
+        generator = self._prior().network()
         fields = self.config.model_dump(include=set(Architecture.model_fields))
         return UGPNet(UGPNetConfig(**fields), self._regressor(), generator)
 

@@ -89,6 +89,12 @@ class Map2Style(nn.Module):
         return torch.cat([first.expand(-1, self.shared, -1), *rest], dim=1)
 
 
+def style_conv_widths(generator: StyleGAN2Generator, conv: int) -> tuple[int, int]:
+    """Output and input channels of style convolution `conv` (1, 2, ...)."""
+    weight: Tensor = generator.get_parameter(f"style_convs.{conv - 1}.modulated_conv.weight")
+    return weight.shape[1], weight.shape[2]
+
+
 class SynthesisModule(nn.Module):
     """x_reg -> x_syn and f_syn. Keys are the released ones: `fencoder.*`, `wmodule.*`, `generator.*`.
 
@@ -101,7 +107,7 @@ class SynthesisModule(nn.Module):
         if level < 1 or 4 << level != spatial_size or spatial_size * 4 > generator.out_size:
             raise ValueError(f"spatial_size {spatial_size}: a power of two from 8 to {generator.out_size // 4} is wanted")
         self.generator = generator
-        code_channels = generator.style_convs[2 * level - 1].modulated_conv.weight.shape[2]
+        _, code_channels = style_conv_widths(generator, 2 * level)
         self.fencoder = FeatureEncoder(generator.out_size, spatial_size, code_channels, narrow)
         self.wmodule = Map2Style(
             self.fencoder.style_channels, 2 * spatial_size, generator.num_style_feat, generator.num_latent, 2 * level + 1
@@ -112,7 +118,7 @@ class SynthesisModule(nn.Module):
     @property
     def feature_channels(self) -> int:
         """Channels of f_syn."""
-        return int(self.generator.style_convs[-1].modulated_conv.weight.shape[1])
+        return style_conv_widths(self.generator, 2 * self.generator.levels)[0]
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """`(spatial code, latents (B, num_latent, D))`: the F/W+ code of an image."""

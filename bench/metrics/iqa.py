@@ -37,13 +37,11 @@ class PyiqaMetric:
         check_pair(self.name, restored, gt)
         x, y = (unit_tensor(image, self._device) for image in (restored, gt))
         try:
-            with torch.inference_mode(), _own_randomness():
+            with torch.inference_mode(), _own_randomness(self._device):
                 value = float(self._model(x, y).squeeze())
         except (AssertionError, RuntimeError, ValueError) as error:
             height, width, _ = gt.shape
-            raise DataError(
-                f"{self.name}: pyiqa cannot score {height}x{width} (HxW) images: {error}"
-            ) from error
+            raise DataError(f"{self.name}: pyiqa cannot score {height}x{width} (HxW) images: {error}") from error
         return finite(self.name, value)
 
 
@@ -56,13 +54,11 @@ def unit_tensor(image: Image, device: torch.device) -> Tensor:
 def _build(name: str, device: torch.device) -> nn.Module:
     import pyiqa
 
-    with offline(name), _own_randomness():
+    with offline(name), _own_randomness(device):
         try:
             model: nn.Module = pyiqa.create_metric(_pyiqa_name(name), device=device)
         except pickle.UnpicklingError as error:
-            raise WeightsError(
-                f"{name}: its checkpoint holds more than tensors, not loaded: {error}"
-            ) from error
+            raise WeightsError(f"{name}: its checkpoint holds more than tensors, not loaded: {error}") from error
         except (ImportError, OSError) as error:
             raise Unavailable(f"{name}: pyiqa cannot build it on this machine: {error}") from error
     return model
@@ -94,11 +90,14 @@ def _state_digest(net: nn.Module) -> str:
 
 
 @contextmanager
-def _own_randomness() -> Iterator[None]:
+def _own_randomness(device: torch.device) -> Iterator[None]:
     # pyiqa's random crops draw from the global generators of numpy and torch: seeded here, restored after.
     before = np.random.get_state()  # noqa: NPY002
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    gpus = range(torch.cuda.device_count()) if device.type == "cuda" else ()
+    with torch.random.fork_rng(devices=gpus):
+        torch.default_generator.manual_seed(0)
+        if gpus:
+            torch.cuda.manual_seed_all(0)
         np.random.seed(0)  # noqa: NPY002
         try:
             yield

@@ -32,9 +32,7 @@ def offline(name: str) -> Iterator[None]:
         _link(url, Path(dst), name)
 
     def refuse(host: str | bytes | None, *_: Any, **__: Any) -> NoReturn:
-        raise Unavailable(
-            f"{name}: its library would download from {host!r}; put its files into its cache first"
-        )
+        raise Unavailable(f"{name}: its library would download from {host!r}; put its files into its cache first")
 
     with ExitStack() as stack:
         stack.enter_context(redirect_stdout(StringIO()))

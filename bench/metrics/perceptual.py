@@ -36,9 +36,7 @@ class Lpips:
 
     @classmethod
     def from_files(cls, net: Net, device: str = "cpu") -> Lpips:
-        """With the backbone that this machine has. Raises Unavailable or WeightsError as `weights.verify`
-        does.
-        """
+        """With the backbone on this machine. Raises Unavailable or WeightsError as `weights.verify` does."""
         name = BACKBONE[net]
         return cls(net, weights.load(name), weights.digest(weights.locate(name)), device)
 

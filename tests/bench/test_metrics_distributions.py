@@ -41,9 +41,7 @@ def moments_extractor(batch: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Mean, deviation and mean product of neighbouring pixels of each channel: (N, 9)."""
     unit = batch.astype(np.float64) / 255
     neighbours = (unit[:, 1:] * unit[:, :-1]).mean(axis=(1, 2))
-    return np.concatenate([unit.mean(axis=(1, 2)), unit.std(axis=(1, 2)), neighbours], axis=1).astype(
-        np.float32
-    )
+    return np.concatenate([unit.mean(axis=(1, 2)), unit.std(axis=(1, 2)), neighbours], axis=1).astype(np.float32)
 
 
 def images(n: int, seed: int, size: int = 16) -> list[Image]:
@@ -185,9 +183,7 @@ def random_inception(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
         network: torch.nn.Module = module.FeatureExtractorInceptionV3("inception-v3-compat", ["2048"])
     path = tmp_path / weights.find("inception").file
     torch.save(network.state_dict(), path)
-    entry = weights.WeightFile(
-        "inception", weights.find("inception").url, weights.digest(path), 1, "none", "test"
-    )
+    entry = weights.WeightFile("inception", weights.find("inception").url, weights.digest(path), 1, "none", "test")
     monkeypatch.setattr(weights, "BACKBONES", (entry,))
     monkeypatch.setenv(weights.FOLDER_VARIABLE, str(tmp_path))
     inception.cache_clear()

@@ -106,17 +106,13 @@ def test_psnr_on_luma_is_skimage_on_its_own_luma() -> None:
 def test_luma_scores_meet_basicsr_despite_its_float32() -> None:
     restored, gt = image_pair(64, 64)
     x, y = (basicsr_luma(image).astype(np.float64) for image in (restored, gt))
-    assert Psnr("y").score(restored, gt) == pytest.approx(
-        10 * math.log10(255**2 / np.mean((x - y) ** 2)), abs=1e-6
-    )
+    assert Psnr("y").score(restored, gt) == pytest.approx(10 * math.log10(255**2 / np.mean((x - y) ** 2)), abs=1e-6)
     assert Ssim("y").score(restored, gt) == pytest.approx(basicsr_ssim(x, y), abs=1e-6)
 
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(11, 50), st.integers(11, 50), st.integers(0, 2**16), st.sampled_from(["rgb", "y"]))
-def test_scores_are_symmetric_and_best_for_equal_images(
-    h: int, w: int, seed: int, channels: Channels
-) -> None:
+def test_scores_are_symmetric_and_best_for_equal_images(h: int, w: int, seed: int, channels: Channels) -> None:
     restored, gt = image_pair(h, w, seed, noise=40)
     for metric in (Psnr(channels), Ssim(channels)):
         assert metric.score(restored, gt) == pytest.approx(metric.score(gt, restored), rel=1e-12)

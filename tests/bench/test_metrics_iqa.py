@@ -103,9 +103,7 @@ def test_lpips_finds_its_backbone_in_the_users_folder(
     assert metrics.availability("lpips") is None
     with pytest.raises(WeightsError, match="expected 7be5be79"):
         metrics.create("lpips")
-    entry = weights.WeightFile(
-        "alexnet", weights.find("alexnet").url, weights.digest(path), 1, "none", "test"
-    )
+    entry = weights.WeightFile("alexnet", weights.find("alexnet").url, weights.digest(path), 1, "none", "test")
     monkeypatch.setattr(weights, "BACKBONES", (entry,))
     metric = metrics.create("lpips")
     assert not isinstance(metric, SetMetric)
@@ -133,9 +131,7 @@ def gmsd_by_hand(x: Image, y: Image) -> float:
 
 def test_pyiqa_gets_our_images_in_its_convention() -> None:
     restored, gt = image_pair()
-    assert PyiqaMetric("pyiqa.ssimc").score(restored, gt) == pytest.approx(
-        Ssim().score(restored, gt), abs=1e-6
-    )
+    assert PyiqaMetric("pyiqa.ssimc").score(restored, gt) == pytest.approx(Ssim().score(restored, gt), abs=1e-6)
     assert PyiqaMetric("gmsd").score(restored, gt) == pytest.approx(gmsd_by_hand(restored, gt), abs=1e-6)
 
 
@@ -179,14 +175,10 @@ def test_pyiqa_metrics_with_weights_say_which_file_they_lack(name: str, empty_ma
 def test_the_fence_answers_downloads_from_the_users_folder(empty_machine: Path, tmp_path: Path) -> None:
     torch.save({"a": torch.ones(2)}, empty_machine / "net.pth")
     with offline("some"):
-        state = torch.hub.load_state_dict_from_url(
-            "https://example.org/net.pth", model_dir=str(tmp_path / "hub")
-        )
+        state = torch.hub.load_state_dict_from_url("https://example.org/net.pth", model_dir=str(tmp_path / "hub"))
         assert torch.equal(state["a"], torch.ones(2))
         with pytest.raises(Unavailable, match=r"some: other\.pth is not on this machine"):
-            torch.hub.load_state_dict_from_url(
-                "https://example.org/other.pth", model_dir=str(tmp_path / "hub")
-            )
+            torch.hub.load_state_dict_from_url("https://example.org/other.pth", model_dir=str(tmp_path / "hub"))
 
 
 def test_the_fence_refuses_the_network_and_code_in_pickles_and_goes_away(tmp_path: Path) -> None:

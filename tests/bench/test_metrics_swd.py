@@ -66,9 +66,7 @@ def naive_points(images: list[Image], gt: list[Image], level: int) -> Array:
         rng = np.random.default_rng([0, level, zlib.crc32(reference.tobytes())])
         rows = rng.integers(0, planes[0].shape[0] - 6, 128)
         columns = rng.integers(0, planes[0].shape[1] - 6, 128)
-        patches += [
-            [plane[y : y + 7, x : x + 7] for plane in planes] for y, x in zip(rows, columns, strict=True)
-        ]
+        patches += [[plane[y : y + 7, x : x + 7] for plane in planes] for y, x in zip(rows, columns, strict=True)]
     points = np.array(patches)
     for channel in range(3):
         values = points[:, channel]
@@ -88,17 +86,12 @@ def naive_distance(x: Array, y: Array, level: int) -> float:
 def test_swd_is_its_definition() -> None:
     gt = photo_crops(2, size=33)
     restored = [blurred(image, 1.0) for image in gt]
-    levels = [
-        naive_distance(naive_points(restored, gt, level), naive_points(gt, gt, level), level)
-        for level in (0, 1)
-    ]
+    levels = [naive_distance(naive_points(restored, gt, level), naive_points(gt, gt, level), level) for level in (0, 1)]
     assert Swd().by_level(restored, gt) == pytest.approx(levels, rel=1e-5, abs=1e-6)
     assert Swd().score(restored, gt) == pytest.approx(1e3 * float(np.mean(levels)), rel=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("height", "width", "sides"), [(64, 64, [64, 32, 16]), (33, 50, [33, 17]), (16, 99, [16])]
-)
+@pytest.mark.parametrize(("height", "width", "sides"), [(64, 64, [64, 32, 16]), (33, 50, [33, 17]), (16, 99, [16])])
 def test_pyramid_reaches_down_to_16_pixels_and_adds_up(height: int, width: int, sides: list[int]) -> None:
     image = noise_images(1, height, width)[0]
     levels = laplacian_pyramid(image, coarsest=16)

@@ -68,9 +68,7 @@ def test_folders_are_searched_in_order(machine: dict[str, Path]) -> None:
         assert weights.locate("vgg16").read_text() == name
 
 
-def test_without_an_own_folder_the_cache_comes_first(
-    machine: dict[str, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_an_own_folder_the_cache_comes_first(machine: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(weights.FOLDER_VARIABLE)
     assert weights.folders() == (machine["cache"], machine["torch"], machine["pyiqa"])
     assert weights.target_folder() == machine["cache"]
@@ -129,9 +127,7 @@ def test_load_refuses_code(machine: dict[str, Path], monkeypatch: pytest.MonkeyP
         weights.load("net")
 
 
-def test_fetch_downloads_once_into_the_users_folder(
-    machine: dict[str, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_fetch_downloads_once_into_the_users_folder(machine: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     entry = register(monkeypatch, sha256_of_text("body"))
     calls: list[str] = []
 

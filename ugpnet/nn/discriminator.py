@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from ugpnet.nn.blocks import SLOPE, ConvLayer, EqualLinear, ResBlock, channels_at, octaves
+from ugpnet.nn.blocks import SLOPE, ConvLayer, EqualLinear, ResBlock, channels_at, octaves, project_map
 from ugpnet.nn.resample import BINOMIAL
 from ugpnet.nn.spectral import SpectralConvLayer, SpectralLinear
 
@@ -31,16 +31,10 @@ def minibatch_stddev(x: Tensor, group: int) -> Tensor:
 
 
 class MapLinear(EqualLinear):
-    """`EqualLinear` of a flattened (B, C, h, w) map.
-
-    The products are summed within each channel, then over the channels: one running sum over thousands of them would
-    cost logits of like images, which agree in two digits, four more.
-    """
+    """`EqualLinear` of a flattened (B, C, h, w) map."""
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x.flatten(2)
-        weight = (self.weight * self.scale).view(-1, *x.shape[1:])
-        return self.finish(torch.einsum("bcp,ocp->boc", x, weight).sum(2))
+        return self.finish(project_map(x, self.weight * self.scale))
 
 
 class StyleGAN2Discriminator(nn.Module):

@@ -118,13 +118,21 @@ class StyleConv(nn.Module):
 
 
 class ToRGB(nn.Module):
-    """Modulated 1x1 convolution without demodulation to three channels, added to the up-sampled image so far."""
+    """Modulated 1x1 convolution without demodulation to three channels, added to the up-sampled image so far.
+
+    The first one of a generator has no image to up-sample (`upsample=False`).
+    """
 
     def __init__(
-        self, in_channels: int, num_style_feat: int, resample_kernel: Sequence[float] = BINOMIAL
+        self,
+        in_channels: int,
+        num_style_feat: int,
+        upsample: bool = True,
+        resample_kernel: Sequence[float] = BINOMIAL,
     ) -> None:
         super().__init__()
-        self.upsample: nn.Module = upsample2(resample_kernel)
+        if upsample:
+            self.upsample: nn.Module = upsample2(resample_kernel)
         self.modulated_conv = ModulatedConv2d(in_channels, 3, 1, num_style_feat, demodulate=False)
         self.bias = nn.Parameter(torch.zeros(1, 3, 1, 1))
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ugpnet.nn.blocks import SLOPE, ConvLayer
+from ugpnet.nn.blocks import SLOPE, ConvLayer, project_map
 
 
 class SpectralWeight(nn.Module):
@@ -60,14 +60,16 @@ class SpectralConv2d(nn.Module):
 
 
 class SpectralLinear(nn.Module):
-    """Linear layer with a `SpectralWeight`; flattens its input."""
+    """Linear layer with a `SpectralWeight` of features (B, I) or of a flattened map (B, C, h, w)."""
 
     def __init__(self, in_features: int, out_features: int) -> None:
         super().__init__()
         self.module = SpectralWeight((out_features, in_features))
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x.flatten(1), self.module(), self.module.bias)
+        weight: Tensor = self.module()
+        product = F.linear(x, weight) if x.ndim == 2 else project_map(x, weight)
+        return product if self.module.bias is None else product + self.module.bias
 
 
 class SpectralConvLayer(ConvLayer):

@@ -40,6 +40,7 @@ class SynthesisNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.out_size, self.start_size, self.injection = out_size, start_size, injection
+        self.channel_multiplier, self.narrow = channel_multiplier, narrow
         self.levels = octaves(out_size, start_size)
         self.num_latent = 2 * self.levels + 2
         width = [channels_at(start_size << level, channel_multiplier, narrow) for level in range(self.levels + 1)]
@@ -51,12 +52,12 @@ class SynthesisNetwork(nn.Module):
             )
 
         self.style_conv1 = conv(width[0], width[0], upsample=False)
-        self.to_rgb1 = self.to_rgb_type(wide[0], num_style_feat, resample_kernel)
+        self.to_rgb1 = self.to_rgb_type(wide[0], num_style_feat, False, resample_kernel)
         self.style_convs, self.to_rgbs = nn.ModuleList(), nn.ModuleList()
         for level in range(1, self.levels + 1):
             self.style_convs.append(conv(wide[level - 1], width[level], upsample=True))
             self.style_convs.append(conv(wide[level], width[level], upsample=False))
-            self.to_rgbs.append(self.to_rgb_type(wide[level], num_style_feat, resample_kernel))
+            self.to_rgbs.append(self.to_rgb_type(wide[level], num_style_feat, True, resample_kernel))
         self.noises = nn.Module()
         if injection == "add":
             for index, shape in enumerate(self.noise_shapes()):
