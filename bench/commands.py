@@ -55,7 +55,10 @@ def _print_result(console: Console, run: Run) -> None:
     console.print(render_console(tabulate(run.report)))
     for reason in failures(run.outcome):
         console.print(Text.assemble(("failed: ", "red"), reason))
-    console.print(f"{run.folder} ({len(run.outcome.done)} jobs done, {len(run.outcome.cached)} found done, {run.seconds:.1f} s)", highlight=False)  # fmt: skip
+    console.print(
+        f"{run.folder} ({len(run.outcome.done)} jobs done, {len(run.outcome.cached)} found done, {run.seconds:.1f} s)",
+        highlight=False,
+    )
 
 
 def check_parity(folders: Sequence[Path]) -> int:
@@ -72,8 +75,9 @@ def check_parity(folders: Sequence[Path]) -> int:
         verdict = judge(case)
         passed += verdict.passed
         mark = Text("pass", "green") if verdict.passed else Text("FAIL", "red")
-        console.print(Text.assemble(mark, f"  {verdict.error:8.1e}  {verdict.case}  ", (verdict.reason or verdict.worst, "dim")), soft_wrap=True)  # fmt: skip
+        console.print(
+            Text.assemble(mark, f"  {verdict.error:8.1e}  {verdict.case}  ", (verdict.reason or verdict.worst, "dim")),
+            soft_wrap=True,
+        )
     console.print(f"{passed} of {len(cases)} cases pass ({time.monotonic() - started:.0f} s)", highlight=False)
     return 0 if passed == len(cases) else 1
-
-

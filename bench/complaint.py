@@ -20,9 +20,9 @@ def complaints(error: ValidationError, model: type[BaseModel], prefix: Sequence[
         elif entry["type"] == "missing":
             yield f"{shown}: this field is required"
         elif entry["type"] == "union_tag_invalid":
-            context = entry["ctx"]
-            tags = [tag.strip(" '") for tag in str(context["expected_tags"]).split(",")]
-            yield f"{shown}: unknown {str(context['discriminator']).strip(chr(39))} {context['tag']!r}{_nearest(str(context['tag']), tags)}"
+            tag = str(entry["ctx"]["tag"])
+            tags = [known.strip(" '") for known in str(entry["ctx"]["expected_tags"]).split(",")]
+            yield f"{shown}: unknown {str(entry['ctx']['discriminator']).strip(chr(39))} {tag!r}{_nearest(tag, tags)}"
         else:
             yield f"{shown}: {_lower(entry['msg'])} (found {_short(entry['input'])})"
 

@@ -31,5 +31,3 @@ def _likeness(kind: str, identity: Mapping[str, Any]) -> str:
     if "budget" in like:
         like["budget"] = {name: value for name, value in like["budget"].items() if name != "iterations"}
     return canonical({"kind": kind, "like": like})
-
-

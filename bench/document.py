@@ -48,7 +48,9 @@ def read_document(path: Path) -> Document:
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise SuiteError(f"{path}: {_locate(error)}") from None
     if not isinstance(document, dict):
-        raise SuiteError(f"{path}: a suite is a mapping with name, task, data, methods, ...; found {type(document).__name__}")
+        raise SuiteError(
+            f"{path}: a suite is a mapping with name, task, data, methods, ...; found {type(document).__name__}"
+        )
     return document
 
 

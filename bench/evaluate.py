@@ -61,13 +61,17 @@ def _restored(job: Job, place: Workplace, source: Source) -> Iterator[NDArray[np
         restorer = method.restorer(upstream).eval().to(device)
     except CheckpointMismatch as error:
         raise WeightsError(f"{job.label}: {error}") from None
-    pairs = Pairs(source, TypeAdapter(tuple[Operator, ...]).validate_python(job.spec["operators"]), job.spec["data_seed"])
+    pairs = Pairs(
+        source, TypeAdapter(tuple[Operator, ...]).validate_python(job.spec["operators"]), job.spec["data_seed"]
+    )
     with torch.no_grad():
         for index in range(len(pairs)):  # one by one: a row's images must not depend on who else is in a batch
             lq, gt = pairs.pair(index)
             restored = restorer(lq[None].to(device))
             if restored.shape[-2:] != gt.shape[-2:]:
-                raise WeightsError(f"{job.label}: image {source.ids[index]!r} came out {tuple(restored.shape[-2:])} for {tuple(gt.shape[-2:])}")  # fmt: skip
+                raise WeightsError(
+                    f"{job.label}: image {source.ids[index]!r} came out {tuple(restored.shape[-2:])} for {tuple(gt.shape[-2:])}"
+                )
             yield from _arrays(restored)
 
 
@@ -93,7 +97,9 @@ def score_images(job: Job, place: Workplace) -> Mapping[str, Any]:
     return {}
 
 
-def _image_rows(names: list[str], folder: Path, source: Source, job: Job, place: Workplace) -> Iterator[tuple[str, str, float]]:  # fmt: skip
+def _image_rows(
+    names: list[str], folder: Path, source: Source, job: Job, place: Workplace
+) -> Iterator[tuple[str, str, float]]:
     measures = {name: metrics.create(name) for name in names}
     for index, restored in enumerate(read_images(folder)):
         truth = source.image(index)

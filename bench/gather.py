@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,8 +15,8 @@ import methods
 from bench.data.sources import Source, open_source
 from bench.executors.base import Outcome
 from bench.metrics.names import spec as metric_spec
-from bench.protocol import protocol_id
 from bench.plan import Plan, RowPlan
+from bench.protocol import protocol_id
 from bench.report.model import COLUMNS, Direction, Latency, MethodInfo, MetricInfo, Pictures, Report
 from bench.store import Store
 
@@ -37,7 +36,9 @@ def _rows(plan: Plan, store: Store, run: str) -> pd.DataFrame:
         for seed, key in row.scores.items():
             if store.has(key):
                 part = pd.read_parquet(store.path(key) / "rows.parquet")
-                parts.append(part.assign(run=run, method=row.row.label, variant=row.row.variant or "", seed=seed, key=key))  # fmt: skip
+                parts.append(
+                    part.assign(run=run, method=row.row.label, variant=row.row.variant or "", seed=seed, key=key)
+                )
     if not parts:
         return pd.DataFrame(columns=list(COLUMNS))
     return pd.concat(parts, ignore_index=True)[list(COLUMNS)]
@@ -57,12 +58,16 @@ def _method(row: RowPlan, store: Store, outcome: Outcome) -> MethodInfo:
     family = methods.load(row.row.method).facts.family
     if family == "prior":  # its samples are judged as a generative method's images are
         family = "generative"
-    reason = row.unsupported or next((outcome.failed[key] for key in row.scores.values() if key in outcome.failed), None)
+    reason = row.unsupported or next(
+        (outcome.failed[key] for key in row.scores.values() if key in outcome.failed), None
+    )
     if row.measure is None or not store.has(row.measure):
         return MethodInfo(row.row.label, family, reason, notes=row.notes)
     measured = json.loads((store.path(row.measure) / "measure.json").read_text())
     latency, device = measured["latency_ms"], measured["device"]
-    label = f"{device['name']}{', {} threads'.format(device['threads']) if 'threads' in device else ''}, {latency['clock']}"  # fmt: skip
+    label = (
+        f"{device['name']}{', {} threads'.format(device['threads']) if 'threads' in device else ''}, {latency['clock']}"
+    )
     return MethodInfo(
         row.row.label, family, reason, measured["complexity"]["parameters"], measured["complexity"]["macs"],
         Latency(latency["median"], latency["p10"], latency["p90"], label), row.notes,

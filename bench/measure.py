@@ -29,6 +29,11 @@ def measure_method(job: Job, place: Workplace) -> Mapping[str, Any]:
     with torch.inference_mode():
         latency = time_calls(lambda: network(image), device, measure["warmup"], measure["repeats"])
     complexity = measure_complexity(network, image)
-    result = {"complexity": asdict(complexity), "latency_ms": asdict(latency), "device": describe_device(), "input": list(image.shape)}  # fmt: skip
+    result = {
+        "complexity": asdict(complexity),
+        "latency_ms": asdict(latency),
+        "device": describe_device(),
+        "input": list(image.shape),
+    }
     (place.folder / "measure.json").write_text(json.dumps(result, indent=1))
     return {}

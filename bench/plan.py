@@ -62,7 +62,10 @@ class _Planner:
         self.jobs: dict[str, Job] = {}
         self.sources: dict[str, Source] = {}
         self.unavailable = {name: why for name in self.file.metrics if (why := metrics.availability(name))}
-        self.operators = [{"op": operator.op, **operator.model_dump(mode="json", exclude_defaults=True)} for operator in self.file.degradation]
+        self.operators = [
+            {"op": operator.op, **operator.model_dump(mode="json", exclude_defaults=True)}
+            for operator in self.file.degradation
+        ]
         self.degradation = {"operators": self.operators, "version": degradations.VERSION} if self.operators else None
 
     def plan(self) -> Plan:
@@ -70,7 +73,9 @@ class _Planner:
         if all(row.unsupported for row in rows):
             reasons = "; ".join(f"{row.row.label}: {row.unsupported}" for row in rows)
             raise BenchError(f"{self.suite.path}: no method of this suite can run here ({reasons})")
-        return Plan(self.suite, tuple(in_order(self.jobs.values())), rows, self.unavailable, len(self._source("test").ids))
+        return Plan(
+            self.suite, tuple(in_order(self.jobs.values())), rows, self.unavailable, len(self._source("test").ids)
+        )
 
     def _row(self, row: Row) -> RowPlan:
         method = row.build(self.suite.task)
@@ -92,7 +97,16 @@ class _Planner:
         protocols = {name: protocol_id(name, len(self._source("test").ids)) for name in wanted}
         test = self._test_identity()
         spec = {"metrics": wanted, **self._test_spec(), "restored": restored}
-        return self._add(Job("score", f"{row.label} score", {"protocols": protocols, "test": test}, spec, {"restored": restored}, len(self._source("test").ids)))  # fmt: skip
+        return self._add(
+            Job(
+                "score",
+                f"{row.label} score",
+                {"protocols": protocols, "test": test},
+                spec,
+                {"restored": restored},
+                len(self._source("test").ids),
+            )
+        )
 
     def _restore(self, row: Row, method: Method, seed: int) -> str:
         inputs = {need: self._need(row, method, need, seed) for need in method.needs()}
@@ -119,7 +133,12 @@ class _Planner:
         given = row.weights.get(stage.name) or (row.weights.get("") if stage.name == last else None)
         if given is not None:
             identity = {"method": row.identity(), "stage": stage.name}
-            return self._load(given, identity, f"{row.label} {stage.name}", {"row": row.spec(), "task": self._task(), "stage": stage.name})  # fmt: skip
+            return self._load(
+                given,
+                identity,
+                f"{row.label} {stage.name}",
+                {"row": row.spec(), "task": self._task(), "stage": stage.name},
+            )
         inputs = {need: self._need(row, method, need, seed) for need in stage.needs}
         return self._add(self._training(row, method, stage, seed, inputs))
 
@@ -136,7 +155,9 @@ class _Planner:
             identity |= {"degradation": self.degradation, "scale": self.suite.task.scale, "data_seed": self.file.seed}
         if selects:
             if self.file.data.val is None:
-                raise SuiteError(f"{self.suite.path}: {row.label}: select: best_psnr needs data.val; the test images may not choose weights")  # fmt: skip
+                raise SuiteError(
+                    f"{self.suite.path}: {row.label}: select: best_psnr needs data.val; the test images may not choose weights"
+                )
             identity["val"] = self._source("val").fingerprint()
         spec = {
             "row": row.spec(), "task": self._task(), "stage": stage.name, "seed": seed, "data_seed": self.file.seed,

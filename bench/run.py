@@ -43,7 +43,11 @@ def run_plan(plan: Plan, store: Store, execution: Execution, executor: Executor,
         from bench.report.write import write_report  # matplotlib: only when there is something to draw
 
         write_report(folder, report)
-        facts = {"seconds": round(time.monotonic() - started, 1), "peak_memory": peak_memory(), "environment": describe_environment()}  # fmt: skip
+        facts = {
+            "seconds": round(time.monotonic() - started, 1),
+            "peak_memory": peak_memory(),
+            "environment": describe_environment(),
+        }
         write_atomically(folder / "manifest.json", json.dumps(manifest | facts, indent=1, sort_keys=True).encode())
     return Run(folder, report, outcome, time.monotonic() - started)
 

@@ -1,9 +1,9 @@
 """The store of results: content-addressed folders that exist whole or not at all. Light: no torch.
 
-    <root>/.store/<key>/            what a finished job made, with `job.json` (identity, digests, duration, environment)
-    <root>/.store/.work/<key>/      where a job works; kept when it is interrupted, so that it resumes there
-    <root>/.store/.cache/           what is quicker to keep than to make again, and safe to delete
-    <root>/.store/.lock/<key>       locked by the process that works on the key; the lock dies with its owner
+<root>/.store/<key>/            what a finished job made, with `job.json` (identity, digests, duration, environment)
+<root>/.store/.work/<key>/      where a job works; kept when it is interrupted, so that it resumes there
+<root>/.store/.cache/           what is quicker to keep than to make again, and safe to delete
+<root>/.store/.lock/<key>       locked by the process that works on the key; the lock dies with its owner
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ class Store:
             probe.write_bytes(b"x")
             probe.unlink()
         except OSError as error:
-            raise StoreError(f"{self.root}: results cannot be written here: {reason(error)}; choose another folder with --results") from None  # fmt: skip
+            raise StoreError(
+                f"{self.root}: results cannot be written here: {reason(error)}; choose another folder with --results"
+            ) from None
         return self
 
     @property
@@ -64,7 +66,9 @@ class Store:
         try:
             record: dict[str, Any] = json.loads((self.folder / key / RECORD).read_text())
         except (OSError, ValueError) as error:
-            raise StoreError(f"{self.folder / key}: damaged record ({error}); delete this folder and run again") from None
+            raise StoreError(
+                f"{self.folder / key}: damaged record ({error}); delete this folder and run again"
+            ) from None
         return record
 
     def records(self) -> Iterator[dict[str, Any]]:

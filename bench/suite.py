@@ -135,7 +135,9 @@ def _with_profile(document: Document, profile: str, path: Path) -> Document:
     if not isinstance(profiles, dict):
         raise SuiteError(f"{path}: profiles: a mapping of profile names is wanted, found {type(profiles).__name__}")
     if profile not in profiles and profile != DEFAULT_PROFILE:
-        raise SuiteError(f"{path}: profiles: unknown profile {profile!r}{suggest(profile, (DEFAULT_PROFILE, *profiles))}")
+        raise SuiteError(
+            f"{path}: profiles: unknown profile {profile!r}{suggest(profile, (DEFAULT_PROFILE, *profiles))}"
+        )
     chosen = profiles.get(profile) or {}
     if not isinstance(chosen, dict):
         raise SuiteError(f"{path}: profiles.{profile}: a mapping of suite fields is wanted")
@@ -154,7 +156,10 @@ class _Resolver:
     def rows(self) -> tuple[Row, ...]:
         listed = [self.named(label) for label in self.file.methods]
         if self.file.baseline is not None and self.file.baseline not in self.file.methods:
-            raise self._error("baseline", f"no row is named {self.file.baseline!r}{suggest(self.file.baseline, tuple(self.file.methods))}")  # fmt: skip
+            raise self._error(
+                "baseline",
+                f"no row is named {self.file.baseline!r}{suggest(self.file.baseline, tuple(self.file.methods))}",
+            )
         return (*listed, *self._variants())
 
     def _variants(self) -> list[Row]:
@@ -162,7 +167,9 @@ class _Resolver:
         if ablation is None:
             return []
         if ablation.base not in self.file.methods:
-            raise self._error("ablation.base", f"no row is named {ablation.base!r}{suggest(ablation.base, tuple(self.file.methods))}")  # fmt: skip
+            raise self._error(
+                "ablation.base", f"no row is named {ablation.base!r}{suggest(ablation.base, tuple(self.file.methods))}"
+            )
         base = {"method": ablation.base, **(self.file.methods[ablation.base] or {})}
         return [
             self._row(f"{ablation.base}: {name}", overlay(base, change), f"ablation.variants.{name}", name)

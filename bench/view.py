@@ -7,7 +7,15 @@ from collections.abc import Mapping
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn  # fmt: skip
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -25,14 +33,23 @@ UNITS = {"train": "iterations", "load": "", "restore": "images", "score": "image
 def plan_table(plan: Plan, store: Store, seconds: Mapping[str, float]) -> Table:
     """The jobs with what they share, how much work each is and what it is expected to cost."""
     table = Table(title=f"{plan.suite.file.name} ({plan.suite.profile}): {len(plan.jobs)} jobs", title_justify="left")
-    for column, justify in (("job", "left"), ("kind", "left"), ("key", "left"), ("work", "right"), ("used by", "right"), ("cost", "right")):  # fmt: skip
+    for column, justify in (
+        ("job", "left"),
+        ("kind", "left"),
+        ("key", "left"),
+        ("work", "right"),
+        ("used by", "right"),
+        ("cost", "right"),
+    ):
         table.add_column(column, justify=justify, no_wrap=column != "job")  # type: ignore[arg-type]
     for job in plan.jobs:
         done = store.has(job.key)
         work = f"{job.units:,} {UNITS[job.kind]}" if job.units else ""
         cost = "done" if done else _duration(seconds.get(job.key))
         users = plan.users(job.key)
-        table.add_row(job.label, job.kind, job.key[:8], work, str(users) if users else "", cost, style="dim" if done else None)  # fmt: skip
+        table.add_row(
+            job.label, job.kind, job.key[:8], work, str(users) if users else "", cost, style="dim" if done else None
+        )
     for row in plan.rows:
         if row.unsupported:
             table.add_row(row.row.label, "", "", "", "", Text(f"n/a: {row.unsupported}", style="yellow"))
@@ -77,7 +94,9 @@ class TerminalView:
         self.progress.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.progress.stop()
 
     def started(self, job: Job) -> None:
@@ -91,7 +110,9 @@ class TerminalView:
             self.progress.update(task, completed=progress.done, total=progress.total, text=progress.text)
         if not self.console.is_terminal and time.monotonic() - self.last_line > LINE_SECONDS:
             self.last_line = time.monotonic()
-            self.console.print(f"     {progress.job.label} {progress.done}/{progress.total} {progress.text}", highlight=False)
+            self.console.print(
+                f"     {progress.job.label} {progress.done}/{progress.total} {progress.text}", highlight=False
+            )
 
     def finished(self, job: Job, seconds: float) -> None:
         self._end(job, Text.assemble(("  ok ", "green"), f"{job.label} ", (_duration(seconds), "dim")))

@@ -21,7 +21,11 @@ SEPARATOR = ":"
 
 def save_weights(path: Path, weights: Weights) -> None:
     """Write `network:key` entries; tensors that share memory are stored once each."""
-    tensors = {f"{network}{SEPARATOR}{key}": value.detach().cpu().contiguous().clone() for network, state in weights.items() for key, value in state.items()}  # fmt: skip
+    tensors = {
+        f"{network}{SEPARATOR}{key}": value.detach().cpu().contiguous().clone()
+        for network, state in weights.items()
+        for key, value in state.items()
+    }
     save_file(tensors, str(path), metadata={"format": "ugpnet-bench/1"})
 
 
@@ -51,9 +55,14 @@ def read_checkpoint(path: Path) -> Mapping[str, Any]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise WeightsError(f"{path}: refused: this pickle holds more than tensors and could run code ({_first(error)}); ask its author for safetensors or a plain state dict") from None  # fmt: skip
+        raise WeightsError(
+            f"{path}: refused: this pickle holds more than tensors and could run code ({_first(error)}); "
+            "ask its author for safetensors or a plain state dict"
+        ) from None
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise WeightsError(f"{path}: cannot be read as a checkpoint, it may be cut short or no checkpoint: {_first(error)}") from None  # fmt: skip
+        raise WeightsError(
+            f"{path}: cannot be read as a checkpoint, it may be cut short or no checkpoint: {_first(error)}"
+        ) from None
     if not isinstance(content, Mapping):
         raise WeightsError(f"{path}: holds a {type(content).__name__} where a state dict is wanted")
     return content

@@ -143,7 +143,9 @@ class Prior(Method):
         """The discriminator that was trained against it, freshly initialised."""
 
     def unsupported(self) -> str | None:
-        return None if self.task.name == "prior" else "a generative prior has no restored image; list it under components"
+        return (
+            None if self.task.name == "prior" else "a generative prior has no restored image; list it under components"
+        )
 
     @abstractmethod
     def sample(self, weights: Upstream, count: int, generator: torch.Generator) -> Iterator[Tensor]:
@@ -165,9 +167,7 @@ def load(name: str) -> type[Method]:
         if error.name is None or not path.startswith(error.name):
             raise
         raise LookupError(f"unknown method {name!r}{suggest(name, names())}") from error
-    found: list[type[Method]] = [
-        item for item in vars(module).values() if _is_method(item) and item.__module__ == path
-    ]
+    found: list[type[Method]] = [item for item in vars(module).values() if _is_method(item) and item.__module__ == path]
     if len(found) != 1:
         raise LookupError(f"{path} defines {len(found)} methods; a method's file defines exactly one Method subclass")
     return found[0]
@@ -184,7 +184,9 @@ def names() -> tuple[str, ...]:
 
 def roles(config: type[AnyConfig]) -> tuple[str, ...]:
     """The fields of a config that name peers."""
-    return tuple(name for name, field in config.model_fields.items() if any(isinstance(m, PeerField) for m in field.metadata))  # fmt: skip
+    return tuple(
+        name for name, field in config.model_fields.items() if any(isinstance(m, PeerField) for m in field.metadata)
+    )
 
 
 def suggest(name: str, known: tuple[str, ...]) -> str:

@@ -68,10 +68,15 @@ class StageConfig(Config):
 class GFPGANRecipe(Recipe):
     """Generator first, then the discriminator on the detached output of the same forward pass. Images in [-1, 1]."""
 
-    def __init__(self, generator: GFPGANv1Clean, discriminator: nn.Module, perceptual: nn.Module | None, training: Training) -> None:  # fmt: skip
+    def __init__(
+        self, generator: GFPGANv1Clean, discriminator: nn.Module, perceptual: nn.Module | None, training: Training
+    ) -> None:
         super().__init__(
             {"generator": generator, "discriminator": discriminator},
-            (Player("generator", ("generator",), training.g_optim), Player("discriminator", ("discriminator",), training.d_optim)),
+            (
+                Player("generator", ("generator",), training.g_optim),
+                Player("discriminator", ("discriminator",), training.d_optim),
+            ),
             average={"generator": training.average},
         )  # fmt: skip
         generator.stylegan_decoder.requires_grad_(not training.fix_decoder)
@@ -154,13 +159,17 @@ class GFPGAN(Method):
     )  # fmt: skip
 
     def unsupported(self) -> str | None:
-        return None if isinstance(self.peers["prior"], Prior) else f"prior: {self.config.prior!r} is no generative prior"
+        return (
+            None if isinstance(self.peers["prior"], Prior) else f"prior: {self.config.prior!r} is no generative prior"
+        )
 
     def notes(self) -> tuple[str, ...]:
         training = self.config.training
         off = ["facial component discriminators (need face boxes)", "identity loss (needs ArcFace)"]
         if training.perceptual != "vgg19":
-            instead = "" if training.perceptual == "off" else f", in its place a distance of {training.perceptual} features"
+            instead = (
+                "" if training.perceptual == "off" else f", in its place a distance of {training.perceptual} features"
+            )
             off.append(f"VGG19 perceptual and style losses{instead}")
         return (f"trained without: {'; '.join(off)}",)
 

@@ -24,7 +24,9 @@ class NAFNetConfig(RegressionConfig):
     pooling: Literal["global", "local"] = "global"
     training: RegressionTraining = RegressionTraining(
         loss="psnr",
-        optim=Optim(name="adamw", lr=1e-3, betas=(0.9, 0.9), weight_decay=1e-3, schedule=Schedule(kind="cosine", floor=1e-4)),
+        optim=Optim(
+            name="adamw", lr=1e-3, betas=(0.9, 0.9), weight_decay=1e-3, schedule=Schedule(kind="cosine", floor=1e-4)
+        ),
         clip_norm=0.01,
     )
     budget: Budget = Budget(iterations=200_000, batch_size=32, patch=256, flips=("horizontal", "vertical", "transpose"))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from methods.base import Facts, Prior, Stage, Upstream
 from ugpnet.checkpoints import load_strict, unwrap
@@ -32,8 +32,12 @@ class Architecture(Config):
 class Training(Config):
     """BasicSR's recipe. Lazy regularisers: every n-th step, multiplied by n. A weight of 0 switches one off."""
 
-    g_optim: Optim = Optim(lr=2e-3, betas=(0.0, 0.99 ** (4 / 5)), schedule=Schedule(kind="multistep", milestones=(600_000,), gamma=0.5))
-    d_optim: Optim = Optim(lr=2e-3, betas=(0.0, 0.99 ** (16 / 17)), schedule=Schedule(kind="multistep", milestones=(600_000,), gamma=0.5))
+    g_optim: Optim = Optim(
+        lr=2e-3, betas=(0.0, 0.99 ** (4 / 5)), schedule=Schedule(kind="multistep", milestones=(600_000,), gamma=0.5)
+    )
+    d_optim: Optim = Optim(
+        lr=2e-3, betas=(0.0, 0.99 ** (16 / 17)), schedule=Schedule(kind="multistep", milestones=(600_000,), gamma=0.5)
+    )
     mixing: float = 0.9
     r1_weight: float = 10
     r1_every: int = 16
@@ -72,7 +76,10 @@ class StyleGAN2Recipe(Recipe):
         super().__init__(
             {"generator": build_generator(config.size, config.architecture),
              "discriminator": build_discriminator(config.size, config.architecture)},
-            (Player("discriminator", ("discriminator",), training.d_optim), Player("generator", ("generator",), training.g_optim)),
+            (
+                Player("discriminator", ("discriminator",), training.d_optim),
+                Player("generator", ("generator",), training.g_optim),
+            ),
             average={"generator": training.average},
         )  # fmt: skip
         self.config = training
@@ -112,7 +119,9 @@ class StyleGAN2Recipe(Recipe):
             raise TypeError("the generator is a StyleGAN2Generator")
         mixed = bool(torch.rand((), generator=batch.generator) < self.config.mixing)
         like = generator.constant_input.weight
-        codes = [draw_normal((count, generator.num_style_feat), like, batch.generator) for _ in range(2 if mixed else 1)]
+        codes = [
+            draw_normal((count, generator.num_style_feat), like, batch.generator) for _ in range(2 if mixed else 1)
+        ]
         latents = generator.mix([generator.map(code) for code in codes], None, batch.generator)
         image, _ = generator.synthesize(latents, generator=batch.generator)
         return image, latents
@@ -162,4 +171,3 @@ class StyleGAN2(Prior):
                 codes = torch.randn(min(16, count - start), network.num_style_feat, generator=generator)
                 image = network(codes, generator=generator)
                 yield (image + 1) / 2  # type: ignore[operator]
-

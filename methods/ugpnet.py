@@ -101,13 +101,19 @@ class UGPNetMethod(Method):
         own = () if self._restored_by() == "regressor" else (self._restoration_stage(),)
         synthesis = Stage(
             "synthesis",
-            SynthesisReads(spatial_size=config.spatial_size, narrow=config.narrow, training=_training(config.synthesis, SynthesisTraining)),
+            SynthesisReads(
+                spatial_size=config.spatial_size, narrow=config.narrow,
+                training=_training(config.synthesis, SynthesisTraining),
+            ),
             config.synthesis.budget, self._synthesis_recipe,
             needs=(self._restored_by(), "prior", *_backbones(config.synthesis.perceptual)),
         )  # fmt: skip
         fusion = Stage(
             "fusion",
-            FusionReads(fuse=config.fuse, channels=config.channels, fusion_blocks=config.fusion_blocks, training=_training(config.fusion, FusionTraining)),
+            FusionReads(
+                fuse=config.fuse, channels=config.channels, fusion_blocks=config.fusion_blocks,
+                training=_training(config.fusion, FusionTraining),
+            ),
             config.fusion.budget, self._fusion_recipe,
             needs=(self._restored_by(), "synthesis", "prior", *_backbones(config.fusion.perceptual, config.fusion.contextual)),
         )  # fmt: skip

@@ -31,7 +31,9 @@ def unwrap(checkpoint: Mapping[str, Any], known: Mapping[str, Tensor] | None = N
             break
     tensors = {name: value for name, value in state.items() if isinstance(value, Tensor)}
     if not tensors:
-        raise CheckpointMismatch(f"holds no tensors; its keys are {', '.join(list(map(str, checkpoint))[:8]) or 'none'}")
+        raise CheckpointMismatch(
+            f"holds no tensors; its keys are {', '.join(list(map(str, checkpoint))[:8]) or 'none'}"
+        )
     for prefix in PREFIXES:
         own = known is not None and any(name.startswith(prefix) for name in known)
         if not own and all(name.startswith(prefix) for name in tensors):

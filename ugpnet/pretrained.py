@@ -78,7 +78,9 @@ def identify(state: Mapping[str, Tensor], what: str) -> Preset:
         return "hinet_deblur" if len(state["regression.conv_01.bias"]) == 64 else "hinet_denoise"
     if "regression.intro.weight" in state:
         return "nafnet_deblur" if "regression.encoders.3.27.beta" in state else "nafnet_denoise"
-    raise CheckpointMismatch(f"{what}: not a restoration module of UGPNet; its first keys are {', '.join(list(state)[:3])}")
+    raise CheckpointMismatch(
+        f"{what}: not a restoration module of UGPNet; its first keys are {', '.join(list(state)[:3])}"
+    )
 
 
 def _join_parts(checkpoint: Mapping[str, Any], what: File) -> dict[str, Tensor]:

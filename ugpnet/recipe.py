@@ -114,8 +114,9 @@ class Recipe(nn.Module):
     average: Mapping[str, float]
     """Exponential moving average of parameters: network name -> decay per step. Buffers are copied."""
 
-    def __init__(self, networks: Mapping[str, nn.Module], players: tuple[Player, ...],
-                 average: Mapping[str, float] | None = None) -> None:
+    def __init__(
+        self, networks: Mapping[str, nn.Module], players: tuple[Player, ...], average: Mapping[str, float] | None = None
+    ) -> None:
         super().__init__()
         self.networks = nn.ModuleDict(dict(networks))
         self.players = players

@@ -19,7 +19,9 @@ class ConvStack(nn.Module):
 
     def __init__(self, in_channels: int, channels: int) -> None:
         super().__init__()
-        self.conv = nn.ModuleList(nn.Conv2d(in_channels if i == 0 else channels, channels, 3, padding=1) for i in range(3))
+        self.conv = nn.ModuleList(
+            nn.Conv2d(in_channels if i == 0 else channels, channels, 3, padding=1) for i in range(3)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         for conv in self.conv:

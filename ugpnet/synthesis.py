@@ -21,7 +21,9 @@ class EncoderBlock(nn.Module):
 
     def __init__(self, in_channels: int, channels: int, pool: bool) -> None:
         super().__init__()
-        self.conv = nn.ModuleList(nn.Conv2d(in_channels if i == 0 else channels, channels, 3, padding=1) for i in range(3))
+        self.conv = nn.ModuleList(
+            nn.Conv2d(in_channels if i == 0 else channels, channels, 3, padding=1) for i in range(3)
+        )
         self.bn = nn.ModuleList(nn.BatchNorm2d(channels) for _ in range(3))
         self.pool = pool
 
@@ -54,7 +56,9 @@ class FeatureEncoder(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """`(spatial code (B,code_channels,s,s), style input (B,style_channels,2s,2s))`."""
         if x.shape[-2:] != (self.size, self.size):
-            raise ValueError(f"the synthesis module works on {self.size}x{self.size} px, not {x.shape[-1]}x{x.shape[-2]}")
+            raise ValueError(
+                f"the synthesis module works on {self.size}x{self.size} px, not {x.shape[-1]}x{x.shape[-2]}"
+            )
         features = []
         for block in self.downblocks:
             x = block(x)
@@ -105,12 +109,18 @@ class SynthesisModule(nn.Module):
         super().__init__()
         level = int(math.log2(spatial_size // 4))
         if level < 1 or 4 << level != spatial_size or spatial_size * 4 > generator.out_size:
-            raise ValueError(f"spatial_size {spatial_size}: a power of two from 8 to {generator.out_size // 4} is wanted")
+            raise ValueError(
+                f"spatial_size {spatial_size}: a power of two from 8 to {generator.out_size // 4} is wanted"
+            )
         self.generator = generator
         _, code_channels = style_conv_widths(generator, 2 * level)
         self.fencoder = FeatureEncoder(generator.out_size, spatial_size, code_channels, narrow)
         self.wmodule = Map2Style(
-            self.fencoder.style_channels, 2 * spatial_size, generator.num_style_feat, generator.num_latent, 2 * level + 1
+            self.fencoder.style_channels,
+            2 * spatial_size,
+            generator.num_style_feat,
+            generator.num_latent,
+            2 * level + 1,
         )
         self.fencoder.apply(kaiming_fan_out)
         self.wmodule.apply(kaiming_fan_out)

@@ -35,7 +35,9 @@ def structured_input(shape: Sequence[int], seed: int, low: float = 0.0, high: fl
     """Half an 8x8 mosaic, half noise: the `0.5*nearest_upsample(...) + 0.5*...` construction."""
     batch, channels, height, width = shape
     coarse = make_input((batch, channels, 8, 8), seed, low, high)
-    return 0.5 * F.interpolate(coarse, size=(height, width), mode="nearest") + 0.5 * make_input(shape, seed + 1, low, high)  # fmt: skip
+    return 0.5 * F.interpolate(coarse, size=(height, width), mode="nearest") + 0.5 * make_input(
+        shape, seed + 1, low, high
+    )
 
 
 def draw_weight(name: str, shape: Sequence[int], seed: int, gain: float = 1.0, offset: float = 0.0) -> Tensor:

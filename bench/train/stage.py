@@ -31,7 +31,9 @@ def train_stage(job: Job, place: Workplace) -> Mapping[str, Any]:
     stage = _stage(job.spec)
     recipe = _recipe(stage, job, place)
     training = Pairs(_open(job.spec["train"], job, place), _operators(job.spec), job.spec["data_seed"])
-    batches = TrainingBatches(training, job.spec["seed"], stage.budget.batch_size, stage.budget.patch, stage.budget.flips)
+    batches = TrainingBatches(
+        training, job.spec["seed"], stage.budget.batch_size, stage.budget.patch, stage.budget.flips
+    )
     fitted = fit(
         recipe, batches, stage.budget, place.folder, seed=job.spec["seed"], execution=place.execution,
         validate=_validation(job, place),

@@ -52,7 +52,9 @@ class CleanStyleConv(StyleConv):
         self.modulated_conv = CleanModulatedConv2d(in_channels, out_channels, 3, num_style_feat, upsample=upsample)
         self.bias = nn.Parameter(torch.zeros(1, out_channels, 1, 1))
 
-    def forward(self, x: Tensor, latent: Tensor, noise: Tensor, modify: Callable[[Tensor], Tensor] = unchanged) -> Tensor:
+    def forward(
+        self, x: Tensor, latent: Tensor, noise: Tensor, modify: Callable[[Tensor], Tensor] = unchanged
+    ) -> Tensor:
         out = self.modulated_conv(x, latent) * GAIN + self.weight * noise
         return F.leaky_relu(modify(out + self.bias), SLOPE)
 

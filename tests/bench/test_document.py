@@ -45,7 +45,9 @@ def test_refuses_with_place_and_reason(tmp_path: Path, text: str, problem: str) 
 
 def test_an_exponential_document_is_refused_at_once(tmp_path: Path) -> None:
     path = tmp_path / "bomb.yaml"
-    path.write_text("a: &a [x, x]\n" + "".join(f"{n}: &{n} [*{p}, *{p}]\n" for p, n in zip("abcdefg", "bcdefgh", strict=True)))
+    path.write_text(
+        "a: &a [x, x]\n" + "".join(f"{n}: &{n} [*{p}, *{p}]\n" for p, n in zip("abcdefg", "bcdefgh", strict=True))
+    )
     with pytest.raises(SuiteError, match="aliases"):
         read_document(path)
 
@@ -82,7 +84,12 @@ def test_override_finds_rows_and_lists() -> None:
 
 @pytest.mark.parametrize(
     ("assignment", "problem"),
-    [("a", "write path.to.field=value"), ("a=[", "not a YAML value"), ("seeds.4=1", "not an index"), ("name.x=1", "not a mapping")],
+    [
+        ("a", "write path.to.field=value"),
+        ("a=[", "not a YAML value"),
+        ("seeds.4=1", "not an index"),
+        ("name.x=1", "not a mapping"),
+    ],
 )
 def test_override_says_what_is_wrong(assignment: str, problem: str) -> None:
     with pytest.raises(SuiteError, match=problem):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from http.client import HTTPResponse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -50,7 +51,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(BODY) - offset))
         self.end_headers()
         end = len(BODY) if self.server.drop_after is None else offset + self.server.drop_after
-        self.wfile.write(BODY[offset:end])
+        with suppress(ConnectionError):  # a client that refuses the size hangs up
+            self.wfile.write(BODY[offset:end])
 
     def log_message(self, format: str, *args: object) -> None:
         del format, args

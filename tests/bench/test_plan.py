@@ -34,7 +34,13 @@ def keys(plan: Plan) -> dict[str, str]:
 
 def test_stages_are_shared(tiny: Path) -> None:
     plan = plan_of(tiny)
-    assert trainings(plan) == ["nafnet network", "ugpnet restoration", "stylegan2 prior", "ugpnet synthesis", "ugpnet fusion"]
+    assert trainings(plan) == [
+        "nafnet network",
+        "ugpnet restoration",
+        "stylegan2 prior",
+        "ugpnet synthesis",
+        "ugpnet fusion",
+    ]
     assert plan.users(keys(plan)["nafnet network"]) == 2
 
 
@@ -83,8 +89,17 @@ def test_names_and_order_are_not_in_the_keys(write_suite: Write, tiny_document: 
 
 
 def test_keys_do_not_depend_on_the_process(tiny: Path) -> None:
-    program = f"from pathlib import Path; from bench.plan import make_plan; from bench.suite import load_suite; print(*[job.key for job in make_plan(load_suite(Path({str(tiny)!r}))).jobs])"  # fmt: skip
-    printed = subprocess.run([sys.executable, "-c", program], env={"PYTHONHASHSEED": "123", "PATH": "", "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=True)  # fmt: skip
+    program = (
+        "from pathlib import Path; from bench.plan import make_plan; from bench.suite import load_suite; "
+        f"print(*[job.key for job in make_plan(load_suite(Path({str(tiny)!r}))).jobs])"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", program],
+        env={"PYTHONHASHSEED": "123", "PATH": "", "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert printed.stdout.split() == [job.key for job in plan_of(tiny).jobs]
 
 

@@ -47,7 +47,11 @@ def run(path: Path, results: Path, *assignments: str, watcher: Any = None) -> Ru
 def contents(folder: Path) -> dict[str, bytes]:
     """Everything that does not say when or how fast."""
     timed = {"manifest.json"}
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in timed}  # fmt: skip
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name not in timed
+    }
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +104,9 @@ def test_the_same_bits_elsewhere(finished: tuple[Path, Path, Run], tmp_path: Pat
             assert content == contents(again.folder)[name], name
 
 
-def test_one_failing_method_leaves_the_others(finished: tuple[Path, Path, Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+def test_one_failing_method_leaves_the_others(
+    finished: tuple[Path, Path, Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tiny, _, _ = finished
     from ugpnet.losses.patch_contextual import PatchContextualLoss
 
@@ -134,14 +140,26 @@ def test_a_damaged_result_is_named(finished: tuple[Path, Path, Run], tmp_path: P
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_stopped_run_goes_on_to_the_same_bits(finished: tuple[Path, Path, Run], tmp_path: Path, number: signal.Signals, code: int) -> None:  # fmt: skip
+def test_a_stopped_run_goes_on_to_the_same_bits(
+    finished: tuple[Path, Path, Run], tmp_path: Path, number: signal.Signals, code: int
+) -> None:
     """Stopped in the middle of a training by a signal, the same command ends with what an unbroken run leaves."""
     tiny, _, _ = finished
-    command = [sys.executable, "-c", "from bench.cli import main; main()", "run", str(tiny), "--set", "nafnet.budget.iterations=60"]
+    command = [
+        sys.executable,
+        "-c",
+        "from bench.cli import main; main()",
+        "run",
+        str(tiny),
+        "--set",
+        "nafnet.budget.iterations=60",
+    ]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
     subprocess.run([*command, "--results", str(unbroken)], env=environment, check=True, capture_output=True)
-    process = subprocess.Popen([*command, "--results", str(broken)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # fmt: skip
+    process = subprocess.Popen(
+        [*command, "--results", str(broken)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     _wait_for(lambda: any((broken / ".store/.work").glob("*/")), process)
     time.sleep(0.3)
     process.send_signal(number)

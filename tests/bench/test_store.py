@@ -31,9 +31,14 @@ def test_a_committed_job_is_there_with_its_record(tmp_path: Path) -> None:
 
 def test_interrupted_work_stays_to_be_resumed(tmp_path: Path) -> None:
     store = Store(tmp_path).open()
-    with pytest.raises(KeyboardInterrupt), store.working(JOB.key) as folder:
-        (folder / "checkpoint").write_bytes(b"half way")
-        raise KeyboardInterrupt
+
+    def interrupted() -> None:
+        with store.working(JOB.key) as folder:
+            (folder / "checkpoint").write_bytes(b"half way")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert not store.has(JOB.key)
     with store.working(JOB.key) as folder:
         assert (folder / "checkpoint").read_bytes() == b"half way"

@@ -37,7 +37,7 @@ def change(document: dict[str, Any], path: str, value: object) -> dict[str, Any]
     [
         ("methods.ugpnet.fuze", "images", "methods.ugpnet.fuze: unknown field; did you mean 'fuse'?"),
         ("methods.ugpnet.fuse", "image", "methods.ugpnet.fuse: input should be 'features' or 'images'"),
-        ("methods.ugpnet.fusion", {"lamda_per": 1}, "methods.ugpnet.fusion.lamda_per: unknown field; did you mean 'lambda_per'?"),
+        ("methods.ugpnet.fusion", {"lamda_per": 1}, "fusion.lamda_per: unknown field; did you mean 'lambda_per'?"),
         ("methods.nafnt", {}, "methods.nafnt: unknown method 'nafnt'; did you mean 'nafnet'?"),
         ("metrics", ["psnrr"], "metrics: metric 'psnrr': unknown name; did you mean 'psnr'?"),
         ("task", "deblurr", "task: input should be 'deblur'"),
@@ -53,7 +53,9 @@ def change(document: dict[str, Any], path: str, value: object) -> dict[str, Any]
         ("seeds", [], "seeds: give at least one seed"),
     ],
 )  # fmt: skip
-def test_a_mistake_is_named(write_suite: Write, tiny_document: dict[str, Any], path: str, value: object, message: str) -> None:
+def test_a_mistake_is_named(
+    write_suite: Write, tiny_document: dict[str, Any], path: str, value: object, message: str
+) -> None:
     file = write_suite(change(tiny_document, path, value))
     with pytest.raises(SuiteError) as caught:
         load_suite(file)
@@ -90,7 +92,10 @@ def test_overrides_reach_a_row(tiny: Path) -> None:
 
 
 def test_variants_are_rows_with_one_change(write_suite: Write, tiny_document: dict[str, Any]) -> None:
-    tiny_document["ablation"] = {"base": "ugpnet", "variants": {"w/o R_se": {"structure_encoder": False}, "images": {"fuse": "images"}}}
+    tiny_document["ablation"] = {
+        "base": "ugpnet",
+        "variants": {"w/o R_se": {"structure_encoder": False}, "images": {"fuse": "images"}},
+    }
     suite = load_suite(write_suite(tiny_document))
     assert [row.variant for row in suite.rows] == [None, None, None, "w/o R_se", "images"]
     assert suite.rows[4].config.fuse == "images"  # type: ignore[attr-defined]

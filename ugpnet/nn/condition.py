@@ -3,12 +3,12 @@
 Style convolution 0 works at the start size (4 px); level k = 1, 2, ... works at 4 * 2^k px with convolution 2k - 1,
 which up-samples, and convolution 2k. `SynthesisNetwork.synthesize_from` calls the hooks in this order:
 
-| hook                            | point                                                      | used by             |
-|---------------------------------|------------------------------------------------------------|---------------------|
-| `start()`                       | before everything                                          | UGPNet (`Basecode`) |
-| `before_upsample(level, x, s)`  | feature and image so far, before convolution 2 * level - 1 | GLEAN               |
-| `before_activation(conv, x)`    | in each convolution, between noise and activation          | GCFSR               |
-| `after_conv(conv, x)`           | after each convolution                                     | GFP-GAN (`SFT`), GLEAN's taps |
+| hook                           | point                                              | used by                  |
+|--------------------------------|----------------------------------------------------|--------------------------|
+| `start()`                      | before everything                                  | UGPNet (`Basecode`)      |
+| `before_upsample(level, x, s)` | feature and image before convolution 2 * level - 1 | GLEAN's fusion           |
+| `before_activation(conv, x)`   | in each convolution, between noise and activation  | GCFSR                    |
+| `after_conv(conv, x)`          | after each convolution                             | GFP-GAN (`SFT`), GLEAN's taps |
 
 Three ways of steering need no hook: GPEN passes its encoder's maps as `noise` to a generator with injection="concat",
 GCFSR hands its own start feature to `synthesize_from`, and latents are an argument for all.

@@ -21,7 +21,9 @@ def build(case: Case) -> nn.Module:
 
 def run(module: nn.Module, inputs: list[Tensor], case: Case) -> Mapping[str, Tensor]:
     network = cast(GFPGANv1Clean, module)
-    captured = capture(network, {label: _path(label) for label in case.manifest["tensors"] if "_" in label and "out_rgb" not in label})
+    captured = capture(
+        network, {label: _path(label) for label in case.manifest["tensors"] if "_" in label and "out_rgb" not in label}
+    )
     image, rgbs = network.pyramid(inputs[0], noise="stored")
     return {**captured, "image": image, "out_rgb_first": rgbs[0], "out_rgb_last": rgbs[-1]}
 
@@ -29,7 +31,12 @@ def run(module: nn.Module, inputs: list[Tensor], case: Case) -> Mapping[str, Ten
 def _path(label: str) -> str:
     """`dec_style_convs_3` -> `stylegan_decoder.style_convs.3` and the like."""
     name, _, index = label.rpartition("_")
-    parts = {"down": "conv_body_down", "up": "conv_body_up", "cond_scale": "condition_scale", "cond_shift": "condition_shift"}
+    parts = {
+        "down": "conv_body_down",
+        "up": "conv_body_up",
+        "cond_scale": "condition_scale",
+        "cond_shift": "condition_shift",
+    }
     if label.startswith("dec_"):
         inner = label.removeprefix("dec_")
         head, _, number = inner.rpartition("_")
