@@ -70,6 +70,46 @@ def parity(folders: Oracles = None) -> None:
     _guard(call)
 
 
+weights_app = typer.Typer(no_args_is_help=True, help="Backbone weights of metrics and losses: list, fetch, verify.")
+app.add_typer(weights_app, name="weights")
+
+
+@weights_app.command("list")
+def list_weights() -> None:
+    """Every known file: where it comes from, its licence, whether it is here."""
+
+    def call() -> int:
+        from bench.commands import list_weights
+
+        return list_weights()
+
+    _guard(call)
+
+
+@weights_app.command("fetch")
+def fetch_weights(names: Annotated[list[str], typer.Argument(help="Names from `bench weights list`.")]) -> None:
+    """Download files, resuming what broke off, and check them."""
+
+    def call() -> int:
+        from bench.commands import fetch_weights
+
+        return fetch_weights(names)
+
+    _guard(call)
+
+
+@weights_app.command("verify")
+def verify_weights() -> None:
+    """Check the sha256 of every file that is here; exit code 1 if one is damaged."""
+
+    def call() -> int:
+        from bench.commands import verify_weights
+
+        return verify_weights()
+
+    _guard(call)
+
+
 def main() -> None:
     """The `bench` script."""
     app()

@@ -54,6 +54,17 @@ def make_plan(suite: Suite, cache: Path | None = None) -> Plan:
     return _Planner(suite, cache).plan()
 
 
+def _why_unavailable(metric: str) -> str | None:
+    """Why the metric cannot be had here. Some of pyiqa's say so only when they are built."""
+    if reason := metrics.availability(metric):
+        return reason
+    try:
+        protocol_id(metric, 1)
+    except Unavailable as error:
+        return str(error)
+    return None
+
+
 class _Planner:
     def __init__(self, suite: Suite, cache: Path | None) -> None:
         self.suite = suite
@@ -61,7 +72,7 @@ class _Planner:
         self.file = suite.file
         self.jobs: dict[str, Job] = {}
         self.sources: dict[str, Source] = {}
-        self.unavailable = {name: why for name in self.file.metrics if (why := metrics.availability(name))}
+        self.unavailable = {name: why for name in self.file.metrics if (why := _why_unavailable(name))}
         self.operators = [
             {"op": operator.op, **operator.model_dump(mode="json", exclude_defaults=True)}
             for operator in self.file.degradation

@@ -6,6 +6,7 @@ Imports no torch, so that `bench weights list` answers at once.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -82,6 +83,10 @@ BACKBONES = (
 """Networks that metrics and losses measure with; where the exact size is unknown, 1 MiB bounds it."""
 
 
+PACKAGED = {"lpips_vgg16": ("lpips", "weights/v0.1/vgg.pth")}
+"""Weights that stages may need and that come with a package: LPIPS' linear heads on VGG16."""
+
+
 def registry() -> Mapping[str, WeightFile]:
     """Every known file by its short name."""
     return {entry.name: entry for entry in BACKBONES}
@@ -128,11 +133,22 @@ def missing(names: Iterable[str]) -> str | None:
 
 def locate(name: str) -> Path:
     """Path of the file, not yet verified. Raises Unavailable with the way to supply it."""
+    if name in PACKAGED:
+        return _packaged(name)
     entry = find(name)
     path = find_file(entry.file)
     if path is None:
         raise Unavailable(f"{entry.file} is not on this machine: {missing([name])}")
     return path
+
+
+def _packaged(name: str) -> Path:
+    """A file that an installed package brings."""
+    package, inside = PACKAGED[name]
+    found = importlib.util.find_spec(package)
+    if found is None or found.origin is None:
+        raise Unavailable(f"{name} comes with the package {package}, which is not installed: pip install {package}")
+    return Path(found.origin).parent / inside
 
 
 def verify(name: str) -> Path:
