@@ -57,13 +57,14 @@ def plan_table(plan: Plan, store: Store, seconds: Mapping[str, float]) -> Table:
 
 
 def plan_total(plan: Plan, store: Store, seconds: Mapping[str, float]) -> str:
-    """`12 of 20 jobs to do, about 6 min` (a `+` where some costs are unknown)."""
+    """`12 of 20 jobs to do, about 6 min` (and how many have no known cost)."""
     left = [job for job in plan.jobs if not store.has(job.key)]
     if not left:
         return f"all {len(plan.jobs)} jobs are done"
     known = sum(seconds.get(job.key, 0.0) for job in left)
-    unknown = any(job.key not in seconds for job in left)
-    return f"{len(left)} of {len(plan.jobs)} jobs to do, about {_duration(known)}{'+' if unknown else ''}"
+    unknown = sum(job.key not in seconds for job in left)
+    more = f", and {unknown} jobs whose cost is not known yet" if unknown else ""
+    return f"{len(left)} of {len(plan.jobs)} jobs to do, about {_duration(known)}{more}"
 
 
 def _duration(seconds: float | None) -> str:

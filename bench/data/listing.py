@@ -52,7 +52,7 @@ def drop_unusable(
     for name in names:
         try:
             check(name)
-        except DataError as error:  # noqa: PERF203
+        except DataError as error:
             failures[name] = str(error)
         else:
             kept.append(name)
