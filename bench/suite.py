@@ -144,6 +144,22 @@ def _with_profile(document: Document, profile: str, path: Path) -> Document:
     return overlay(document, chosen)
 
 
+def _over_defaults(config: type[Config], fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`fields` laid over the method's own defaults at every depth: one learning rate changes, the rest stays published."""
+    if any(field.is_required() for field in config.model_fields.values()):
+        return fields
+    return _lay_over(config().model_dump(mode="json"), fields)
+
+
+def _lay_over(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    nested = {
+        key: _lay_over(base[key], value)
+        for key, value in over.items()
+        if isinstance(value, Mapping) and isinstance(base.get(key), Mapping)
+    }
+    return {**base, **over, **nested}
+
+
 class _Resolver:
     """Turns the raw entries of `methods` and `components` into rows, following references between them."""
 
@@ -194,7 +210,7 @@ class _Resolver:
         kind = self._method(name, where)
         weights = fields.pop("weights", None)
         try:
-            config = kind.Config.model_validate(fields)
+            config = kind.Config.model_validate(_over_defaults(kind.Config, fields))
         except ValidationError as error:
             lines = complaints(error, kind.Config, where.split("."))
             raise SuiteError("\n".join(f"{self.path}: {line}" for line in lines)) from None

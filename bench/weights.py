@@ -128,7 +128,13 @@ def missing(names: Iterable[str]) -> str | None:
         return None
     fetch_all = f"bench weights fetch {' '.join(entry.name for entry in lacking)}"
     by_hand = ", ".join(f"{entry.file} ({entry.url})" for entry in lacking)
-    return f"run `{fetch_all}`, or put {by_hand} into {target_folder()} or a folder named by {FOLDER_VARIABLE}"
+    return f"run `{fetch_all}`, or put {by_hand} into {_shown(target_folder())} or a folder named by {FOLDER_VARIABLE}"
+
+
+def _shown(folder: Path) -> str:
+    """The path as a user writes it, without the name of this machine's user: it ends up in manifests."""
+    home = Path.home()
+    return f"~/{folder.relative_to(home)}" if folder.is_relative_to(home) else str(folder)
 
 
 def locate(name: str) -> Path:

@@ -16,6 +16,7 @@ from ugpnet.config import Preset, UGPNetConfig, preset
 
 if TYPE_CHECKING:
     from ugpnet.model import UGPNet
+    from ugpnet.nn.stylegan2 import StyleGAN2Generator
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
@@ -38,16 +39,18 @@ class Pretrained:
         (path / CONFIG).write_text(self.config.model_dump_json(indent=1))
 
     @classmethod
-    def from_pretrained(cls: type[Any], source: File, regressor: torch.nn.Module | None = None) -> UGPNet:
+    def from_pretrained(cls: type[Any], source: File, regressor: torch.nn.Module | None = None,
+                        generator: StyleGAN2Generator | None = None) -> UGPNet:  # fmt: skip
         """The model that `save_pretrained` wrote to a local folder, or to a repository of that id on the hub.
 
-        A model with a regressor of your own needs it here, freshly built. Raises CheckpointMismatch if weights do not fit.
+        A regressor or generator that the configuration does not describe is needed here again, freshly built. Raises
+        CheckpointMismatch if weights do not fit.
         """
         from safetensors.torch import load_file
 
         folder = Path(source) if Path(source).is_dir() else _download(str(source))
         config = UGPNetConfig.model_validate(json.loads((folder / CONFIG).read_text()))
-        model: UGPNet = cls(config, regressor)
+        model: UGPNet = cls(config, regressor, generator)
         load_strict(model, load_file(str(folder / WEIGHTS)), str(folder / WEIGHTS))
         return model.eval()
 
@@ -61,12 +64,12 @@ class Pretrained:
         """
         states = {file: _read(file) for file in (restoration, synthesis, fusion)}
         parts = _join_parts(states[synthesis], synthesis)
-        state = unwrap(states[restoration])
+        state = _unwrap(states[restoration], restoration)
         church = not any(name.startswith("fencoder.downblocks.5") for name in parts)
         model: UGPNet = cls(preset(identify(state, str(restoration)), church))
         load_strict(model.restoration, state, str(restoration))
         load_strict(model.synthesis, parts, str(synthesis))
-        load_strict(model.fusion, unwrap(states[fusion]), str(fusion))
+        load_strict(model.fusion, _unwrap(states[fusion], fusion), str(fusion))
         return model.eval()
 
 
@@ -89,6 +92,13 @@ def _join_parts(checkpoint: Mapping[str, Any], what: File) -> dict[str, Tensor]:
     if missing := [part for part in parts if not isinstance(checkpoint.get(part), Mapping)]:
         raise CheckpointMismatch(f"{what}: not a synthesis module of UGPNet, it has no {', '.join(missing)}")
     return {f"{part}.{name}": value for part in parts for name, value in checkpoint[part].items()}
+
+
+def _unwrap(checkpoint: Mapping[str, Any], file: File) -> dict[str, Tensor]:
+    try:
+        return unwrap(checkpoint)
+    except CheckpointMismatch as error:
+        raise CheckpointMismatch(f"{file}: {error}") from error
 
 
 def _read(file: File) -> Mapping[str, Any]:

@@ -16,7 +16,7 @@ from methods.networks.released import Renaming, release_names
 from ugpnet.checkpoints import CheckpointMismatch
 from ugpnet.nn.blocks import ConvLayer, EqualLinear, channels_at, octaves
 from ugpnet.nn.discriminator import StyleGAN2Discriminator
-from ugpnet.nn.resample import BINOMIAL, persist_kernels
+from ugpnet.nn.resample import BINOMIAL, blur_before_conv, persist_kernels
 from ugpnet.nn.stylegan2 import StyleGAN2Generator
 
 NOISE_STRENGTH = r"^(style_conv1|style_convs\.\d+)\.weight$"
@@ -54,7 +54,6 @@ class GPEN(nn.Module):
             size, style_dim, n_mlp, channel_multiplier, blur_kernel, lr_mlp, narrow, "concat" if isconcat else "add"
         )
         self.generator.noises = nn.Module()
-        self.generator.to_rgb1.upsample = nn.Identity()  # the first image enlarges none; released files have no filter
         self.ecd0 = nn.Sequential(ConvLayer(3, width[0], 1))
         for level in range(1, self.levels + 1):
             down = ConvLayer(width[level - 1], width[level], 3, True, blur_kernel)
@@ -83,8 +82,27 @@ class GPEN(nn.Module):
             yield x
 
 
+class FlatLinear(EqualLinear):
+    """`EqualLinear` and activation of a flattened (B, C, h, w) map."""
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__(in_features, out_features, activate=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.flatten(1))
+
+
+def _filter_every_sample(skip: ConvLayer, blur_kernel: Sequence[float]) -> None:
+    """Filter at full size, convolve at every second sample: the same result, rounded as the released network's."""
+    skip[0], skip[1].stride = blur_before_conv(blur_kernel, 1), 2
+
+
 class GPENDiscriminator(StyleGAN2Discriminator):
-    """StyleGAN2's discriminator with the standard deviation over the whole batch."""
+    """StyleGAN2's discriminator with the standard deviation over the whole batch.
+
+    It sums in the released order: without training its logits agree in all but the last digits from image to image, and
+    what tells them apart is then rounding as much as content.
+    """
 
     def __init__(
         self,
@@ -94,6 +112,9 @@ class GPENDiscriminator(StyleGAN2Discriminator):
         narrow: float = 1,
     ) -> None:
         super().__init__(size, channel_multiplier, blur_kernel, "batch", narrow)
+        for block in self.conv_body[1:]:
+            _filter_every_sample(block.skip, blur_kernel)
+        self.final_linear[0] = FlatLinear(self.final_conv[0].weight.shape[0] * 16, self.final_linear[1].weight.shape[1])
         persist_kernels(self)
         release_names(self, DISCRIMINATOR_NAMES)
 

@@ -34,6 +34,11 @@ def as_vectors(z: Tensor) -> Tensor:
     return z.permute(0, 2, 3, 1).flatten(0, 2)
 
 
+def as_map(entries: Tensor, size: tuple[int, int]) -> Tensor:
+    """(B, D, h, w) of (B, h * w, D), contiguous: group normalisation of channels-last maps is less accurate."""
+    return entries.transpose(1, 2).unflatten(2, size).contiguous()
+
+
 class VectorQuantizer(nn.Module):
     """Every vector of z (B, D, h, w) replaced by the nearest of `num_code` dictionary entries (arXiv 1711.00937)."""
 
@@ -43,16 +48,18 @@ class VectorQuantizer(nn.Module):
         nn.init.uniform_(self.embedding.weight, -1 / num_code, 1 / num_code)
 
     def forward(self, z: Tensor) -> Quantized:
-        index = nearest(as_vectors(z), self.embedding.weight).view(len(z), -1)
-        code = self.look_up(index, (z.shape[2], z.shape[3]))
-        # The released code weighs the entries' side by 0.25, the encoder's by 1, the reverse of the paper it follows.
-        loss = F.mse_loss(z, code.detach()) + COMMITMENT * F.mse_loss(code, z.detach())
+        vectors = as_vectors(z)
+        index = nearest(vectors, self.embedding.weight).view(len(z), -1)
+        entries = self.embedding(index)
+        # In the paper it is the encoder's side that weighs 0.25; the released code has it the other way round.
+        pulled = vectors.view_as(entries)
+        loss = F.mse_loss(pulled, entries.detach()) + COMMITMENT * F.mse_loss(entries, pulled.detach())
+        code = as_map(entries, (z.shape[2], z.shape[3]))
         return Quantized(z + (code - z).detach(), index, loss)
 
     def look_up(self, index: Tensor, size: tuple[int, int]) -> Tensor:
         """Codes (B, D, h, w) of an index (B, h * w), for `size` (h, w)."""
-        # Contiguous, because group normalisation of the channels-last map that indexing leaves is less accurate.
-        return self.embedding(index).mT.unflatten(2, size).contiguous()
+        return as_map(self.embedding(index), size)
 
 
 class ProjectedQuantizer(VectorQuantizer):

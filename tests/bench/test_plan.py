@@ -45,13 +45,13 @@ def test_stages_are_shared(tiny: Path) -> None:
 
 
 def test_the_ablations_share_what_does_not_change(write_suite: Write, tiny_document: dict[str, Any]) -> None:
-    """Four UGPNets and a NAFNet: 14 trainings if nothing were shared."""
+    """Four UGPNets, a NAFNet, a GFP-GAN: 21 trainings if nothing were shared."""
     tiny_document["ablation"] = {
         "base": "ugpnet",
         "variants": {"a": {"structure_encoder": False}, "b": {"fuse": "images"}, "same": {"fuse": "features"}},
     }
     plan = plan_of(write_suite(tiny_document))
-    assert len(trainings(plan)) == 8
+    assert len(trainings(plan)) == 9
 
 
 def test_inputs_come_first(tiny: Path) -> None:
@@ -66,10 +66,10 @@ def test_inputs_come_first(tiny: Path) -> None:
     [
         ("ugpnet.fusion.lambda_per=5", {"ugpnet fusion"}),
         ("ugpnet.synthesis.lambda_adv=1", {"ugpnet synthesis", "ugpnet fusion"}),
-        ("stylegan2.budget.iterations=2", {"stylegan2 prior", "ugpnet synthesis", "ugpnet fusion"}),
+        ("stylegan2.budget.iterations=2", {"stylegan2 prior", "gfpgan restoration", "ugpnet synthesis", "ugpnet fusion"}),
         ("nafnet.width=8", {"nafnet network", "ugpnet restoration", "ugpnet synthesis", "ugpnet fusion"}),
-        ("degradation.0.kernel_size=9", {"nafnet network", "ugpnet restoration", "ugpnet synthesis", "ugpnet fusion"}),
-        ("seeds=[1]", {"nafnet network", "stylegan2 prior", "ugpnet restoration", "ugpnet synthesis", "ugpnet fusion"}),
+        ("degradation.0.kernel_size=9", {"nafnet network", "gfpgan restoration", "ugpnet restoration", "ugpnet synthesis", "ugpnet fusion"}),
+        ("seeds=[1]", {"nafnet network", "gfpgan restoration", "stylegan2 prior", "ugpnet restoration", "ugpnet synthesis", "ugpnet fusion"}),
         ("data.test.count=2", set()),
         ("metrics=[psnr]", set()),
     ],
@@ -106,7 +106,7 @@ def test_keys_do_not_depend_on_the_process(tiny: Path) -> None:
 def test_several_seeds_train_several_times_but_the_input_is_scored_once(tiny: Path) -> None:
     plan = plan_of(tiny, "seeds=[1, 2]")
     assert trainings(plan).count("ugpnet fusion") == 2
-    assert [len(row.scores) for row in plan.rows] == [1, 2, 2]
+    assert [len(row.scores) for row in plan.rows] == [1, 2, 2, 2]
 
 
 def test_what_cannot_run_says_why(write_suite: Write, tiny_document: dict[str, Any]) -> None:
@@ -124,7 +124,7 @@ def test_missing_backbones_make_a_row_unavailable(tiny: Path, monkeypatch: pytes
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     plan = plan_of(tiny, "ugpnet.fusion.contextual.features=vgg19")
-    assert "vgg19" in str(plan.rows[2].unsupported)
+    assert "vgg19" in str(plan.rows[3].unsupported)
     assert plan.rows[1].unsupported is None
 
 

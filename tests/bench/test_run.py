@@ -75,7 +75,7 @@ def test_rows_are_one_per_image_and_metric(finished: tuple[Path, Path, Run]) -> 
     rows = pd.read_parquet(made.folder / "rows.parquet")
     assert list(rows.columns) == ["run", "method", "variant", "seed", "image", "metric", "value", "key"]
     psnr = rows[rows.metric == "psnr"]
-    assert psnr.groupby("method", sort=False).size().to_dict() == {"input": 3, "nafnet": 3, "ugpnet": 3}
+    assert psnr.groupby("method", sort=False).size().to_dict() == {"input": 3, "nafnet": 3, "gfpgan": 3, "ugpnet": 3}
     assert (rows[rows.metric == "swd"].image == "").all()
 
 
@@ -116,7 +116,7 @@ def test_one_failing_method_leaves_the_others(
     assert "ugpnet fusion: ZeroDivisionError" in next(iter(made.outcome.failed.values()))
     table = (made.folder / "table.md").read_text()
     assert "ZeroDivisionError" in table
-    assert pd.read_parquet(made.folder / "rows.parquet").method.unique().tolist() == ["input", "nafnet"]
+    assert pd.read_parquet(made.folder / "rows.parquet").method.unique().tolist() == ["input", "nafnet", "gfpgan"]
 
 
 def test_nan_stops_that_job_with_a_reason(tiny: Path, tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ Write: TypeAlias = Callable[[object], Path]
 
 def test_rows_in_order_with_their_peers(tiny: Path) -> None:
     suite = load_suite(tiny)
-    assert [row.label for row in suite.rows] == ["input", "nafnet", "ugpnet"]
-    ugpnet = suite.rows[2]
+    assert [row.label for row in suite.rows] == ["input", "nafnet", "gfpgan", "ugpnet"]
+    ugpnet = suite.rows[3]
     assert ugpnet.peers["regressor"] is suite.rows[1]
     assert ugpnet.peers["prior"].method == "stylegan2"
     assert (suite.task.name, suite.task.scale, suite.task.size) == ("deblur", 1, 32)
@@ -80,7 +80,7 @@ def test_profiles_overlay(write_suite: Write, tiny_document: dict[str, Any]) -> 
     tiny_document["profiles"] = {"lab": {"methods": {"nafnet": {"width": 8}, "input": None}}}
     file = write_suite(tiny_document)
     suite = load_suite(file, "lab")
-    assert [row.label for row in suite.rows] == ["nafnet", "ugpnet"]
+    assert [row.label for row in suite.rows] == ["nafnet", "gfpgan", "ugpnet"]
     assert suite.rows[0].config.width == 8  # type: ignore[attr-defined]
     with pytest.raises(SuiteError, match="unknown profile 'lap'; did you mean 'lab'"):
         load_suite(file, "lap")
@@ -88,7 +88,12 @@ def test_profiles_overlay(write_suite: Write, tiny_document: dict[str, Any]) -> 
 
 def test_overrides_reach_a_row(tiny: Path) -> None:
     suite = load_suite(tiny, assignments=["ugpnet.fusion.lambda_per=5"])
-    assert suite.rows[2].config.fusion.lambda_per == 5  # type: ignore[attr-defined]
+    assert suite.rows[3].config.fusion.lambda_per == 5  # type: ignore[attr-defined]
+
+
+def test_a_partial_change_keeps_the_published_rest(tiny: Path) -> None:
+    training = load_suite(tiny, assignments=["nafnet.training.optim.lr=5"]).rows[1].config.training  # type: ignore[attr-defined]
+    assert (training.optim.lr, training.optim.betas, training.clip_norm) == (5, (0.9, 0.9), 0.01)
 
 
 def test_variants_are_rows_with_one_change(write_suite: Write, tiny_document: dict[str, Any]) -> None:
@@ -97,5 +102,5 @@ def test_variants_are_rows_with_one_change(write_suite: Write, tiny_document: di
         "variants": {"w/o R_se": {"structure_encoder": False}, "images": {"fuse": "images"}},
     }
     suite = load_suite(write_suite(tiny_document))
-    assert [row.variant for row in suite.rows] == [None, None, None, "w/o R_se", "images"]
-    assert suite.rows[4].config.fuse == "images"  # type: ignore[attr-defined]
+    assert [row.variant for row in suite.rows] == [None, None, None, None, "w/o R_se", "images"]
+    assert suite.rows[5].config.fuse == "images"  # type: ignore[attr-defined]

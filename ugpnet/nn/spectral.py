@@ -90,4 +90,4 @@ class SpectralConvLayer(ConvLayer):
 
 
 def _unit(x: Tensor) -> Tensor:
-    return x / (x.norm() + 1e-12)
+    return x / (torch.linalg.vector_norm(x) + 1e-12)
