@@ -100,17 +100,22 @@ def list_weights() -> int:
 
 
 def fetch_weights(names: Sequence[str]) -> int:
-    from bench.weights import fetch, find
+    from bench.weights import find
 
     console = Console()
     for name in names:
         find(name)  # an unknown name is found before anything is downloaded
     for name in names:
-        with Progress(*Progress.get_default_columns(), DownloadColumn(), console=console) as progress:
-            task = progress.add_task(name)
-            path = fetch(name, lambda done, total, task=task: progress.update(task, completed=done, total=total))
-        console.print(f"{name}: {path}", highlight=False)
+        console.print(f"{name}: {_fetch_one(name, console)}", highlight=False)
     return 0
+
+
+def _fetch_one(name: str, console: Console) -> Path:
+    from bench.weights import fetch
+
+    with Progress(*Progress.get_default_columns(), DownloadColumn(), console=console) as progress:
+        task = progress.add_task(name)
+        return fetch(name, lambda done, total: progress.update(task, completed=done, total=total))
 
 
 def verify_weights() -> int:

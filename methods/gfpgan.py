@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from methods.base import Facts, Method, Peer, Prior, Stage, Upstream
+from methods.networks.clean_weights import clean_state
 from methods.networks.gfpgan import GFPGANv1Clean
-from methods.networks.stylegan2_clean import clean_state
+from methods.networks.images import enlarge, signed, unsigned
 from ugpnet.checkpoints import load_strict, unwrap
 from ugpnet.features import DiscriminatorFeatures
 from ugpnet.losses.adversarial import logistic_d_loss, logistic_g_loss
@@ -66,7 +67,10 @@ class StageConfig(Config):
 
 
 class GFPGANRecipe(Recipe):
-    """Generator first, then the discriminator on the detached output of the same forward pass. Images in [-1, 1]."""
+    """Generator first, then the discriminator on the detached output of the same forward pass. Images in [-1, 1].
+
+    `perceptual` is VGG19's, on [-1, 1], or a distance of other features, on [0, 1]; None leaves it out.
+    """
 
     def __init__(
         self, generator: GFPGANv1Clean, discriminator: nn.Module, perceptual: nn.Module | None, training: Training
@@ -83,12 +87,16 @@ class GFPGANRecipe(Recipe):
         self.perceptual = perceptual
         self.config = training
 
+    @property
+    def _gfpgan(self) -> GFPGANv1Clean:
+        return cast(GFPGANv1Clean, self.networks["generator"])
+
     def forward(self, batch: Batch, step: int) -> Shared:
-        restored, pyramid = self.networks["generator"].pyramid(batch.lq * 2 - 1)  # type: ignore[operator]
+        restored, pyramid = self._gfpgan.restore(_input(batch.lq, self._gfpgan))
         return {"restored": restored, "pyramid": pyramid}
 
     def losses(self, player: str, batch: Batch, shared: Shared, step: int) -> Mapping[str, Term]:
-        gt = batch.gt * 2 - 1
+        gt = signed(batch.gt)
         if player == "discriminator":
             return self._discriminator(shared["restored"].detach(), gt, step)
         return self._generator(shared["restored"], shared["pyramid"], gt, step)
@@ -103,7 +111,7 @@ class GFPGANRecipe(Recipe):
             terms["perceptual"] = Term(config.perceptual_weight, values["perceptual"])
             terms["style"] = Term(config.style_weight, values["style"])
         elif self.perceptual is not None:
-            distance = self.perceptual((restored + 1) / 2, (gt + 1) / 2)
+            distance = self.perceptual(unsigned(restored), unsigned(gt))
             terms[f"feature_distance({config.perceptual})"] = Term(config.perceptual_weight, distance)
         terms["adv"] = Term(config.gan_weight, logistic_g_loss(self.networks["discriminator"](restored)))
         return terms
@@ -117,7 +125,7 @@ class GFPGANRecipe(Recipe):
         return terms
 
     def restore(self, lq: Tensor) -> Tensor:
-        return Restorer(self.networks["generator"])(lq)
+        return restore(self._gfpgan, lq)
 
 
 def pyramid_loss(pyramid: list[Tensor], gt: Tensor) -> Tensor:
@@ -130,18 +138,23 @@ def pyramid_loss(pyramid: list[Tensor], gt: Tensor) -> Tensor:
 
 
 class Restorer(nn.Module):
-    """[0, 1] at the boundary; an input smaller than the network's images is enlarged first (bicubic). Stored noise."""
+    """lq and restored in [0, 1]; a smaller lq is enlarged first. The noise is that of the state dict."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: GFPGANv1Clean) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, lq: Tensor) -> Tensor:
-        size: Any = self.network.out_size
-        if lq.shape[-1] < size:
-            lq = F.interpolate(lq, size=(size, size), mode="bicubic", align_corners=False)
-        restored: Tensor = self.network(lq * 2 - 1, noise="stored")
-        return (restored + 1) / 2
+        return restore(self.network, lq)
+
+
+def restore(network: GFPGANv1Clean, lq: Tensor) -> Tensor:
+    """Restored images (B,3,S,S) of lq (B,3,S/scale,S/scale), both in [0, 1]."""
+    return unsigned(network.restore(_input(lq, network), noise="stored")[0])
+
+
+def _input(lq: Tensor, network: GFPGANv1Clean) -> Tensor:
+    return signed(enlarge(lq, network.stylegan_decoder.out_size // lq.shape[-1]))
 
 
 class GFPGAN(Method):
@@ -181,8 +194,8 @@ class GFPGAN(Method):
     def network(self) -> GFPGANv1Clean:
         prior = self._prior().network()
         return GFPGANv1Clean(
-            prior.out_size, prior.num_style_feat, prior.channel_multiplier, (len(prior.style_mlp) - 1),
-            self.config.different_w, prior.narrow, self.config.sft_half,
+            prior.out_size, prior.num_style_feat, prior.channel_multiplier, num_mlp=len(prior.style_mlp) - 1,
+            input_is_latent=True, different_w=self.config.different_w, narrow=prior.narrow, sft_half=self.config.sft_half,
         )  # fmt: skip
 
     def adopt(self, stage: str, checkpoint: Mapping[str, Any]) -> Weights:

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from methods.base import Facts, Method, Peer, Prior, Stage, Upstream
 from methods.losses.identity import WEIGHTS, IdentityLoss
 from methods.networks.gpen import GPEN, GPENDiscriminator, adopt_discriminator, embed_prior
-from methods.networks.images import SameSizeRestorer, power_of_two, resize, signed, unsigned
+from methods.networks.images import SignedRestorer, enlarge, signed, unfit_size, unsigned
 from ugpnet.checkpoints import load_strict
 from ugpnet.losses.adversarial import logistic_d_loss, logistic_g_loss
 from ugpnet.losses.regularisers import PathLengthPenalty, r1_penalty
@@ -93,7 +93,7 @@ class GPENRecipe(Recipe):
         return self._network(lq, gt) if player == "network" else self._path_length(lq, batch.generator)
 
     def _input(self, lq: Tensor) -> Tensor:
-        return signed(resize(lq, self._gpen.size))
+        return signed(enlarge(lq, self._gpen.size // lq.shape[-1]))
 
     @property
     def _gpen(self) -> GPEN:
@@ -158,14 +158,16 @@ class GPENMethod(Method):
     def unsupported(self) -> str | None:
         if self.config.init == "prior" and not isinstance(self.peers["prior"], (Prior, GPENMethod)):
             return f"prior: {self.config.prior!r} is neither a generative prior nor a GPEN"
-        return power_of_two(self.task.size, 8)
+        return unfit_size(self.task.size, 8)
 
     def notes(self) -> tuple[str, ...]:
         return () if self.config.training.identity else ("no identity loss (it needs ArcFace weights)",)
 
     def stages(self) -> tuple[Stage, ...]:
         config = self.config
-        reads = StageConfig(size=self.task.size, architecture=self._architecture(), init=config.init, training=config.training)
+        reads = StageConfig(
+            size=self.task.size, architecture=self._architecture(), init=config.init, training=config.training
+        )
         needs = (*(("prior",) if config.init == "prior" else ()), *((WEIGHTS,) if config.training.identity else ()))
         return (Stage("network", reads, config.budget, self._recipe, needs),)
 
@@ -199,4 +201,4 @@ class GPENMethod(Method):
     def restorer(self, weights: Upstream) -> nn.Module:
         network = self.network()
         load_strict(network, weights["network"]["network"], "GPEN")
-        return SameSizeRestorer(network, self.task.size).eval()
+        return SignedRestorer(network, self.task.scale).eval()

@@ -129,11 +129,16 @@ def capture(module: nn.Module, names: Mapping[str, str]) -> dict[str, Tensor]:
 
 
 def relative_error(ours: Tensor, golden: NDArray[Any], stride: Sequence[int]) -> float:
-    """RMS of (ours - golden) over the golden's standard deviation, on the golden's strided samples."""
+    """RMS of (ours - golden) over the golden's standard deviation, on the golden's strided samples.
+
+    A golden without spread (a single logit, a constant map) is measured by its own RMS: there is no deviation to divide by.
+    """
     sampled = ours.detach().to(torch.float64).numpy()[tuple(slice(None, None, step) for step in stride)]
     if sampled.shape != golden.shape:
         raise ValueError(f"shape {tuple(sampled.shape)} where the golden has {golden.shape}")
     difference = float(np.sqrt(np.mean((sampled - golden) ** 2)))
     if not math.isfinite(difference):
         raise ValueError("the output is not finite")
-    return difference / max(float(np.std(golden.astype(np.float64))), 1e-12)
+    golden = golden.astype(np.float64)
+    spread, size = float(np.std(golden)), float(np.sqrt(np.mean(golden**2)))
+    return difference / max(spread if spread > 1e-6 * size else size, 1e-12)

@@ -66,7 +66,7 @@ def _parquet(report: Report) -> bytes:
     methods = {method.label: i for i, method in enumerate(report.methods)}
     metrics = {metric.name: i for i, metric in enumerate(report.metrics)}
 
-    def place(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    def place(row: Any) -> Any:
         _, method, variant, seed, image, metric, *_ = row
         return methods[method], variant, seed, metrics.get(metric, len(metrics)), metric, image
 

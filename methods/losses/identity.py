@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from methods.networks.ir_se50 import SIDE, IRSE50
+from methods.networks.ir_se50 import IRSE50, SIDE
 from ugpnet.checkpoints import load_strict
 from ugpnet.features import freeze
 
@@ -38,7 +38,8 @@ class IdentityLoss(nn.Module):
 
     def forward(self, restored: Tensor, gt: Tensor) -> Tensor:
         found, wanted = self.network(crop(restored)), self.network(crop(gt.detach()))
-        return (1 - (found * wanted).sum(1)).mean()
+        loss: Tensor = (1 - (found * wanted).sum(1)).mean()
+        return loss
 
 
 def crop(faces: Tensor) -> Tensor:

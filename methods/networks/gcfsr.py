@@ -81,14 +81,16 @@ class GCFSR(SynthesisNetwork):
             self.noises.register_buffer(f"noise{index}", torch.randn(1, 1, side, side))
 
     def forward(
-        self, x: Tensor, strength: Tensor, noise: Noise = "random", generator: torch.Generator | None = None
-    ) -> Tensor:
+        self, x: Tensor, strength: Tensor | None = None, noise: Noise = "random",
+        generator: torch.Generator | None = None,
+    ) -> Tensor:  # fmt: skip
         return self.synthesize(x, strength, noise, generator)[0]
 
     def synthesize(
-        self, x: Tensor, strength: Tensor, noise: Noise = "random", generator: torch.Generator | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """(restored, latents (B, num_latent, num_style_feat)); `strength` is (B, 1), or (1, 1) for all."""
+        self, x: Tensor, strength: Tensor | None = None, noise: Noise = "random",
+        generator: torch.Generator | None = None,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
+        """(restored, latents (B, num_latent, num_style_feat)); a strength (1, 1) is that of all images, None is 1."""
         check_size(x, self.out_size, "GCFSR")
         if noise == "stored":
             raise ValueError("noise='stored': GCFSR's stored maps do not fit its sizes; give maps, or 'random'")
@@ -97,8 +99,8 @@ class GCFSR(SynthesisNetwork):
             maps.append(layer(maps[-1]))
         code = self.final_linear(self.final_down2(self.final_down1(maps[-1])).flatten(1))
         latents = code.view(len(x), self.num_latent, -1)
-        start, condition = self.final_conv(maps[-1]), self._condition(maps, strength)
-        return self.synthesize_from(start, latents, condition, noise, generator)[0], latents
+        condition = self._condition(maps, x.new_ones(1, 1) if strength is None else strength)
+        return self.synthesize_from(self.final_conv(maps[-1]), latents, condition, noise, generator)[0], latents
 
     def _condition(self, maps: Sequence[Tensor], strength: Tensor) -> FeatureModulation:
         """From the encoder's maps, which run from fine to coarse."""
@@ -111,13 +113,6 @@ class GCFSR(SynthesisNetwork):
 
 
 class GCFSRBlind(GCFSR):
-    """The variant for unknown degradations: full strength always, and wider latents' input."""
+    """The variant for unknown degradations: always at full strength, and with wider latents' input."""
 
     squeeze: ClassVar[int] = 1
-
-    def forward(
-        self, x: Tensor, strength: Tensor | None = None, noise: Noise = "random",
-        generator: torch.Generator | None = None,
-    ) -> Tensor:  # fmt: skip
-        full = x.new_ones(1, 1) if strength is None else strength
-        return super().forward(x, full, noise, generator)

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from methods.networks.images import check_size
 from methods.networks.released import Renaming, release_names
+from methods.networks.stylegan2_discriminator import ReleasedDiscriminator
 from ugpnet.checkpoints import CheckpointMismatch
 from ugpnet.nn.blocks import ConvLayer, EqualLinear, channels_at, octaves
-from ugpnet.nn.discriminator import StyleGAN2Discriminator
-from ugpnet.nn.resample import BINOMIAL, blur_before_conv, persist_kernels
+from ugpnet.nn.resample import BINOMIAL, persist_kernels
 from ugpnet.nn.stylegan2 import StyleGAN2Generator
 
 NOISE_STRENGTH = r"^(style_conv1|style_convs\.\d+)\.weight$"
@@ -82,27 +82,8 @@ class GPEN(nn.Module):
             yield x
 
 
-class FlatLinear(EqualLinear):
-    """`EqualLinear` and activation of a flattened (B, C, h, w) map."""
-
-    def __init__(self, in_features: int, out_features: int) -> None:
-        super().__init__(in_features, out_features, activate=True)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.flatten(1))
-
-
-def _filter_every_sample(skip: ConvLayer, blur_kernel: Sequence[float]) -> None:
-    """Filter at full size, convolve at every second sample: the same result, rounded as the released network's."""
-    skip[0], skip[1].stride = blur_before_conv(blur_kernel, 1), 2
-
-
-class GPENDiscriminator(StyleGAN2Discriminator):
-    """StyleGAN2's discriminator with the standard deviation over the whole batch.
-
-    It sums in the released order: without training its logits agree in all but the last digits from image to image, and
-    what tells them apart is then rounding as much as content.
-    """
+class GPENDiscriminator(ReleasedDiscriminator):
+    """StyleGAN2's discriminator with the standard deviation over the whole batch."""
 
     def __init__(
         self,
@@ -112,9 +93,6 @@ class GPENDiscriminator(StyleGAN2Discriminator):
         narrow: float = 1,
     ) -> None:
         super().__init__(size, channel_multiplier, blur_kernel, "batch", narrow)
-        for block in self.conv_body[1:]:
-            _filter_every_sample(block.skip, blur_kernel)
-        self.final_linear[0] = FlatLinear(self.final_conv[0].weight.shape[0] * 16, self.final_linear[1].weight.shape[1])
         persist_kernels(self)
         release_names(self, DISCRIMINATOR_NAMES)
 
@@ -132,7 +110,9 @@ def embed_prior(network: GPEN, prior: Mapping[str, Tensor]) -> None:
         given = prior.get(name)
         if given is None or not _goes_into(given, entry):
             found = "nothing" if given is None else tuple(given.shape)
-            raise CheckpointMismatch(f"GPEN prior: {name}: {found} for {tuple(entry.shape)}; use equal sizes and widths")
+            raise CheckpointMismatch(
+                f"GPEN prior: {name}: {found} for {tuple(entry.shape)}; use equal sizes and widths"
+            )
         if re.match(NOISE_STRENGTH, name):
             entry.fill_(strength)
         elif name.endswith("modulated_conv.weight"):

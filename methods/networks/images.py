@@ -18,33 +18,44 @@ def unsigned(images: Tensor) -> Tensor:
     return (images + 1) / 2
 
 
-def resize(images: Tensor, size: int) -> Tensor:
-    """Squares of `size` pixels by the bicubic kernel (a = -1/2), stretched when reducing: MATLAB's `imresize`."""
-    if images.shape[-2:] == (size, size):
-        return images
-    return F.interpolate(images, size=(size, size), mode="bicubic", antialias=True, align_corners=False)
+def enlarge(images: Tensor, scale: int) -> Tensor:
+    """(B, 3, h, w) -> (B, 3, h * scale, w * scale) by the bicubic kernel with a = -1/2, as MATLAB's `imresize`."""
+    height, width = images.shape[-2:]
+    return images if scale == 1 else _bicubic(images, height * scale, width * scale)
 
 
-class SameSizeRestorer(nn.Module):
-    """lq (B, 3, size / scale, size / scale) enlarged to `size`, then `network`, which knows [-1, 1] images of `size`."""
+def reduce(images: Tensor, scale: int) -> Tensor:
+    """(B, 3, H, W) -> (B, 3, H // scale, W // scale) by the same kernel stretched by `scale`, hence antialiased."""
+    height, width = images.shape[-2:]
+    return _bicubic(images, height // scale, width // scale)
 
-    def __init__(self, network: nn.Module, size: int) -> None:
+
+def _bicubic(images: Tensor, height: int, width: int) -> Tensor:
+    # Without `antialias` torch takes a = -3/4, OpenCV's.
+    return F.interpolate(images, size=(height, width), mode="bicubic", antialias=True, align_corners=False)
+
+
+class SignedRestorer(nn.Module):
+    """lq and restored in [0, 1] around a network that knows [-1, 1]; lq is enlarged `scale` times before it."""
+
+    def __init__(self, network: nn.Module, scale: int = 1) -> None:
         super().__init__()
         self.network = network
-        self.size = size
+        self.scale = scale
 
     def forward(self, lq: Tensor) -> Tensor:
-        return unsigned(cast(Tensor, self.network(signed(resize(lq, self.size)))))
+        return unsigned(cast(Tensor, self.network(signed(enlarge(lq, self.scale)))))
 
 
 def check_size(x: Tensor, size: int, network: str) -> None:
     """Raises ValueError where x (B, 3, H, W) is not a square of `size`."""
     if x.shape[-2:] != (size, size):
-        raise ValueError(f"{network} works on {size}x{size} px, not {x.shape[-1]}x{x.shape[-2]}: resize or crop first")
+        found = f"{x.shape[-1]}x{x.shape[-2]}"
+        raise ValueError(f"{network} works on {size}x{size} px, not {found}: resize or crop the image first")
 
 
-def power_of_two(size: int, least: int) -> str | None:
+def unfit_size(size: int, least: int) -> str | None:
     """Why images of this side do not fit a network that halves them down to `least` pixels; None if they do."""
     if size >= least and size & (size - 1) == 0:
         return None
-    return f"its images have a side that is a power of two, {least} px or more, not {size} px"
+    return f"its images have a side that is a power of two and at least {least} px, not {size} px"

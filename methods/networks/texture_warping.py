@@ -24,17 +24,16 @@ class ModulatedDeformConv(nn.Module):
         self.weight = nn.Parameter(torch.empty(channels, channels, 3, 3).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.zeros(channels))
         self.conv_offset = convolve(channels, groups * 27)
-        nn.init.zeros_(self.conv_offset.weight)
-        nn.init.zeros_(_bias(self.conv_offset))
+        for parameter in self.conv_offset.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        steering = self.conv_offset(condition)
-        steering = steering.to(self.weight.dtype)
-        split = 2 * steering.shape[1] // 3  # (dy, dx) of nine taps and a mask for each, per group
+        steering = self.conv_offset(condition).to(self.weight.dtype)
+        taps = steering.shape[1] // 3
+        offset, mask = steering.split((2 * taps, taps), dim=1)  # (dy, dx) of nine taps per group; a mask for each
+        x = x.to(self.weight.dtype)
         with torch.autocast(x.device.type, enabled=False):
-            offset, mask = steering[:, :split], steering[:, split:].sigmoid()
-            x = x.to(self.weight.dtype)
-            warped: Tensor = deform_conv2d(x, offset, self.weight, self.bias, padding=1, mask=mask)
+            warped: Tensor = deform_conv2d(x, offset, self.weight, self.bias, padding=1, mask=mask.sigmoid())
         return warped
 
 
@@ -68,9 +67,3 @@ class TextureWarping(nn.Module):
             flow = torch.cat((flow, resize(coarser, size) * 2), dim=1)
         flow = self.offset_conv2(flow)
         return self.dcn(texture, flow), flow
-
-
-def _bias(layer: nn.Conv2d) -> Tensor:
-    if layer.bias is None:
-        raise TypeError("the layer has a bias")
-    return layer.bias

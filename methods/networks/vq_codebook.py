@@ -1,4 +1,4 @@
-"""The vector-quantised dictionary: nearest codes, their losses, and the k-means that version 1 re-estimates it by."""
+"""VQFR's dictionary of codes: the nearest ones, their loss, and the k-means that version 1 re-estimates them by."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def nearest(vectors: Tensor, codes: Tensor) -> Tensor:
 
 def as_vectors(z: Tensor) -> Tensor:
     """(B * h * w, D) of a map (B, D, h, w)."""
-    return z.permute(0, 2, 3, 1).flatten(0, 2)
+    return z.permute(0, 2, 3, 1).contiguous().flatten(0, 2)
 
 
 def as_map(entries: Tensor, size: tuple[int, int]) -> Tensor:
     """(B, D, h, w) of (B, h * w, D), contiguous: group normalisation of channels-last maps is less accurate."""
-    return entries.transpose(1, 2).unflatten(2, size).contiguous()
+    return entries.transpose(1, 2).contiguous().view(len(entries), -1, *size)
 
 
 class VectorQuantizer(nn.Module):

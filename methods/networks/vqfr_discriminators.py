@@ -7,6 +7,7 @@ of the layers' norms (`ugpnet.nn.spectral`): two calls give two results.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from torch import Tensor, nn
 
@@ -68,17 +69,15 @@ class SWADiscriminator(nn.Module):
         self.from_rgbs = nn.ModuleList(
             FromBands(channels, resample_kernel, first=level == 0) for level, channels in enumerate(width)
         )
-        self.convs = nn.ModuleList(
-            Halving(*pair, resample_kernel) for pair in zip(width[:-1], width[1:], strict=True)
-        )
+        self.convs = nn.ModuleList(Halving(*pair, resample_kernel) for pair in pairwise(width))
         self.final_conv = SpectralConvLayer(width[-1] + 1, width[-1], 3)
         hidden, logit = SpectralLinear(width[-1] * 16, width[-1]), SpectralLinear(width[-1], 1)
         self.final_linear = nn.Sequential(hidden, nn.LeakyReLU(SLOPE), logit)
 
     def forward(self, x: Tensor) -> Tensor:
         bands, features = self.from_rgbs[0](self.dwt(x), None)
-        for conv, from_bands in zip(self.convs, self.from_rgbs[1:], strict=True):  # type: ignore[arg-type]
-            bands, features = from_bands(bands, conv(features))
+        for level, conv in enumerate(self.convs, start=1):
+            bands, features = self.from_rgbs[level](bands, conv(features))
         features = minibatch_stddev(features, group=4)
         logit: Tensor = self.final_linear(self.final_conv(features))
         return logit

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -60,13 +61,13 @@ class MainDecoder(nn.Module):
         flow: Tensor | None = None
         for name, align in self.align_func_dict.items():
             warped, flow = align(prior, textures[name], flow)
-            if x is None:
-                x = warped
-            else:
-                x = apply_if_there(self.pre_upsample_dict, name, x)
-                x = self.decoder_dict[name](torch.cat((x, warped), dim=1))
+            x = warped if x is None else self._join(name, x, warped)
         main: Tensor = self.conv_out(torch.cat((self.conv_out_1(x), lq), dim=1))
         return main
+
+    def _join(self, name: str, coarser: Tensor, warped: Tensor) -> Tensor:
+        x = apply_if_there(self.pre_upsample_dict, name, coarser)
+        return cast(Tensor, self.decoder_dict[name](torch.cat((x, warped), dim=1)))
 
 
 class VQFRv1(VQAutoencoderV1):

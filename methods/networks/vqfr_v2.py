@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -41,7 +41,8 @@ class MainBranch(nn.Module):
                 channels[i], coarser, cond_channels, 1 << i, deformable_groups, learned_resize=False
             )
             if coarser is not None:
-                self.pre_upsample_dict[name] = nn.Sequential(nn.Upsample(scale_factor=2), convolve(coarser, channels[i]))
+                up = nn.Sequential(nn.Upsample(scale_factor=2), convolve(coarser, channels[i]))
+                self.pre_upsample_dict[name] = up
                 self.decoder_dict[name] = ResnetBlock(2 * channels[i], channels[i], "residual_func")
 
     def forward(self, prior: Tensor, textures: Mapping[str, Tensor]) -> Tensor:
@@ -49,10 +50,12 @@ class MainBranch(nn.Module):
         flow: Tensor | None = None
         for name, align in self.align_func_dict.items():
             warped, flow = align(prior, textures[name], flow)
-            x = warped if x is None else self.decoder_dict[name](torch.cat((self.pre_upsample_dict[name](x), warped), dim=1))
-        if x is None:
-            raise ValueError("a network of no levels")
-        return x
+            x = warped if x is None else self._join(name, x, warped)
+        return cast(Tensor, x)
+
+    def _join(self, name: str, coarser: Tensor, warped: Tensor) -> Tensor:
+        x = self.pre_upsample_dict[name](coarser)
+        return cast(Tensor, self.decoder_dict[name](torch.cat((x, warped), dim=1)))
 
 
 class VQFRv2(VQAutoencoderV2):

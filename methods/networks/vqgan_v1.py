@@ -56,7 +56,9 @@ class Encoder(nn.Module):
         super().__init__()
         channels = levels.channels
         self.conv_in = convolve(3, channels[0])
-        self.encoder_dict = nn.ModuleDict({n: blocks(c, num_blocks) for n, c in zip(levels.names, channels, strict=True)})
+        self.encoder_dict = nn.ModuleDict(
+            {name: blocks(width, num_blocks) for name, width in zip(levels.names, channels, strict=True)}
+        )
         self.pre_downsample_dict = nn.ModuleDict({
             name: BilinearDown(channels[max(i - 1, 0)], channels[i], rate)
             for i, (name, rate) in enumerate(zip(levels.names, levels.down_rates, strict=True))

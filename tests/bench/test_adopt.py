@@ -36,7 +36,8 @@ def network_state() -> dict[str, torch.Tensor]:
 
 def adopt(path: Path, tmp_path: Path) -> dict[str, dict[str, torch.Tensor]]:
     task = {"name": TASK.name, "scale": TASK.scale, "size": TASK.size}
-    job = Job("load", "nafnet network weights", {}, {"path": str(path), "row": Row("n", "nafnet", CONFIG).spec(), "task": task, "stage": "network"})  # fmt: skip
+    spec = {"path": str(path), "row": Row("n", "nafnet", CONFIG).spec(), "task": task, "stage": "network"}
+    job = Job("load", "nafnet network weights", {}, spec)
     place = Workplace(Store(tmp_path / "results").open(), tmp_path, Execution(), lambda _: None)
     adopt_weights(job, place)
     return load_weights(tmp_path / "weights.safetensors")

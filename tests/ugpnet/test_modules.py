@@ -62,7 +62,8 @@ def torchvision_affine(image: Tensor, step: int, generator: torch.Generator) -> 
         shift = [whole(8), whole(3)]  # 128/512 and 50/512 of 32 px
     else:
         angle = whole(5)
-    return affine(image, angle, shift, scale, [0.0, 0.0], InterpolationMode.NEAREST, fill=[0.0])
+    moved: Tensor = affine(image, angle, shift, scale, [0.0, 0.0], InterpolationMode.NEAREST, fill=[0.0])
+    return moved
 
 
 @pytest.mark.parametrize("step", [0, 1, 2])
@@ -298,5 +299,5 @@ def test_a_super_resolution_network_makes_the_generator_s_size(tiny_config: UGPN
 
 
 def test_an_unknown_argument_of_a_regressor_is_named() -> None:
-    with pytest.raises(ValueError, match="unet has no argument 'widht'; it has .*depth"):
+    with pytest.raises(ValueError, match=r"unet has no argument 'widht'; it has .*depth"):
         build_regressor(RegressorConfig(name="unet", arguments={"widht": 4}))

@@ -13,7 +13,6 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from ugpnet import pretrained
 from ugpnet.checkpoints import CheckpointMismatch
 from ugpnet.config import Preset, RegressorConfig, UGPNetConfig, preset
 from ugpnet.model import UGPNet, build_generator, build_regressor
@@ -137,40 +136,46 @@ def write_released(model: UGPNet, folder: Path) -> Files:
     return files
 
 
-@pytest.fixture
-def presets(tiny_config: UGPNetConfig, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Preset, bool]]:
-    """What was asked for, while every released variant is tiny."""
-    asked: list[tuple[Preset, bool]] = []
+class TinyPresets:
+    """In place of `preset`: the same variants with a few channels. `asked` is what was asked for."""
 
-    def tiny(name: Preset, church: bool = False) -> UGPNetConfig:
-        asked.append((name, church))
+    def __init__(self, config: UGPNetConfig) -> None:
+        self.config = config
+        self.asked: list[tuple[Preset, bool]] = []
+
+    def __call__(self, name: Preset, church: bool = False) -> UGPNetConfig:
+        self.asked.append((name, church))
         # As in the released files, the encoder's sixth block tells faces from churches.
         sizes = {"out_size": 32} if church else {"out_size": 256, "narrow": 1 / 128}
-        generator = tiny_config.generator.model_copy(update=sizes)
-        return tiny_config.model_copy(update={"regressor": TINY_REGRESSORS[name], "generator": generator})
+        generator = self.config.generator.model_copy(update=sizes)
+        return self.config.model_copy(update={"regressor": TINY_REGRESSORS[name], "generator": generator})
 
-    monkeypatch.setattr(pretrained, "preset", tiny)
-    return asked
+
+@pytest.fixture
+def presets(tiny_config: UGPNetConfig, monkeypatch: pytest.MonkeyPatch) -> TinyPresets:
+    tiny = TinyPresets(tiny_config)
+    monkeypatch.setattr("ugpnet.pretrained.preset", tiny)
+    return tiny
 
 
 @pytest.mark.parametrize("name", list(TINY_REGRESSORS))
-def test_released_files_make_a_model(name: Preset, presets: list[tuple[Preset, bool]], tmp_path: Path) -> None:
-    released = UGPNet(pretrained.preset(name, church=True))
+def test_released_files_make_a_model(name: Preset, presets: TinyPresets, tmp_path: Path) -> None:
+    released = UGPNet(presets(name, church=True))
     loaded = UGPNet.load_official(*write_released(released, tmp_path))
-    assert presets[1:] == [(name, True)]
+    assert presets.asked[1:] == [(name, True)]
     assert not loaded.training
     assert_same(released, loaded)
 
 
-def test_faces_are_told_from_churches(presets: list[tuple[Preset, bool]], tmp_path: Path) -> None:
-    released = UGPNet(pretrained.preset("rrdb_x8", church=False))
+def test_faces_are_told_from_churches(presets: TinyPresets, tmp_path: Path) -> None:
+    released = UGPNet(presets("rrdb_x8", church=False))
     assert_same(released, UGPNet.load_official(*map(str, write_released(released, tmp_path))))
-    assert presets[1:] == [("rrdb_x8", False)]
+    assert presets.asked[1:] == [("rrdb_x8", False)]
 
 
 @pytest.fixture
-def released(presets: list[tuple[Preset, bool]], tmp_path: Path) -> Files:
-    return write_released(UGPNet(pretrained.preset("nafnet_denoise", church=True)), tmp_path)
+def released(presets: TinyPresets, tmp_path: Path) -> Files:
+    return write_released(UGPNet(presets("nafnet_denoise", church=True)), tmp_path)
 
 
 @pytest.mark.parametrize(("index", "content", "message"), [

@@ -63,7 +63,7 @@ def test_modulated_convolution(batch: int, scale: float, kernel: int, demodulate
     layer = ModulatedConv2d(5, 4, kernel, STYLE, demodulate, upsample).double()
     x, latent = torch.randn(batch, 5, 6, 6).double(), torch.randn(batch, STYLE).double()
     with torch.no_grad():
-        layer.weight *= scale
+        layer.weight.mul_(scale)
         expected = grouped(
             x, layer.weight[0] / math.sqrt(5 * kernel**2), layer.modulation(latent), demodulate, upsample
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -83,6 +83,8 @@ def unchanged(x: Tensor) -> Tensor:
 class StyleConv(nn.Module):
     """Modulated 3x3 convolution, noise, activation; `weight` (1,) is the strength of the noise."""
 
+    modulated_conv_type: ClassVar[type[ModulatedConv2d]] = ModulatedConv2d
+
     def __init__(
         self,
         in_channels: int,
@@ -94,7 +96,7 @@ class StyleConv(nn.Module):
     ) -> None:
         super().__init__()
         self.injection = injection
-        self.modulated_conv = ModulatedConv2d(
+        self.modulated_conv = self.modulated_conv_type(
             in_channels, out_channels, 3, num_style_feat, upsample=upsample, resample_kernel=resample_kernel
         )
         self.weight = nn.Parameter(torch.zeros(1))
@@ -123,6 +125,8 @@ class ToRGB(nn.Module):
     The first one of a generator has no image to up-sample (`upsample=False`).
     """
 
+    modulated_conv_type: ClassVar[type[ModulatedConv2d]] = ModulatedConv2d
+
     def __init__(
         self,
         in_channels: int,
@@ -133,7 +137,7 @@ class ToRGB(nn.Module):
         super().__init__()
         if upsample:
             self.upsample: nn.Module = upsample2(resample_kernel)
-        self.modulated_conv = ModulatedConv2d(in_channels, 3, 1, num_style_feat, demodulate=False)
+        self.modulated_conv = self.modulated_conv_type(in_channels, 3, 1, num_style_feat, demodulate=False)
         self.bias = nn.Parameter(torch.zeros(1, 3, 1, 1))
 
     def forward(self, x: Tensor, latent: Tensor, skip: Tensor | None = None) -> Tensor:

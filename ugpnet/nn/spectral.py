@@ -90,4 +90,5 @@ class SpectralConvLayer(ConvLayer):
 
 
 def _unit(x: Tensor) -> Tensor:
-    return x / (torch.linalg.vector_norm(x) + 1e-12)
+    unit: Tensor = x / (torch.linalg.vector_norm(x) + 1e-12)
+    return unit

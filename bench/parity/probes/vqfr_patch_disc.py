@@ -15,5 +15,6 @@ def build(case: Case) -> nn.Module:
 
 
 def run(module: nn.Module, inputs: list[Tensor], case: Case) -> Mapping[str, Tensor]:
-    captured = capture(module, {name: name.replace("_", ".") for name in case.manifest["tensors"] if name != "logit_map"})
+    names = set(case.manifest["tensors"]) - {"logit_map"}
+    captured = capture(module, {name: name.replace("_", ".") for name in names})
     return {"logit_map": module(inputs[0])} | captured

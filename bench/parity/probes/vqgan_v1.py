@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from math import prod
 from typing import Any, cast
 
 from torch import Tensor, nn
@@ -16,13 +17,11 @@ SAME = ("base_channels", "channel_multipliers", "resolution_scale_rates", "encod
 
 def arguments(constructor: Mapping[str, Any]) -> dict[str, Any]:
     """Our arguments. ValueError where something other than the coarsest level is quantised."""
-    (name, quantizer), *more = constructor["quantizer_opt"].items()
-    coarsest = 1
-    for rate in constructor["resolution_scale_rates"]:
-        coarsest *= rate
-    if more or name != f"Level_{coarsest}" or constructor["quant_level"] != [name] or constructor["proj_patch_size"] != coarsest:
-        raise ValueError(f"the quantiser is not that of Level_{coarsest} alone: {constructor['quant_level']}")
-    codes = {key: quantizer[key] for key in ("num_code", "code_dim")}
+    coarsest = prod(constructor["resolution_scale_rates"])
+    name, levels = f"Level_{coarsest}", constructor["quantizer_opt"]
+    if list(levels) != [name] or constructor["quant_level"] != [name] or constructor["proj_patch_size"] != coarsest:
+        raise ValueError(f"VQGAN: {constructor['quant_level']} are quantised, not {name} alone")
+    codes = {key: levels[name][key] for key in ("num_code", "code_dim")}
     return {key: constructor[key] for key in SAME} | codes
 
 

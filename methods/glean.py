@@ -1,0 +1,175 @@
+"""GLEAN (Chan et al., CVPR 2021): super-resolution between an encoder and a decoder that draw on a frozen StyleGAN2."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from methods.base import Facts, Method, Peer, Prior, Stage, Upstream
+from methods.losses.perceptual import PerceptualTerm, build_term
+from methods.networks.glean import GLEAN, START_SIZE, own_entries
+from methods.networks.images import SignedRestorer, signed, unfit_size, unsigned
+from ugpnet.checkpoints import load_strict, unwrap
+from ugpnet.losses.adversarial import vanilla_d_loss, vanilla_g_loss
+from ugpnet.losses.pixel import mse_loss
+from ugpnet.nn.stylegan2 import StyleGAN2Generator
+from ugpnet.recipe import Batch, Budget, Config, Optim, Player, Recipe, Schedule, Shared, Term, Weights
+
+RATES = Optim(lr=1e-4, betas=(0.9, 0.99), schedule=Schedule(kind="cosine", total=600_000, floor=1e-3))
+"""The cosine is twice as long as the run, which so ends at half the rate."""
+
+
+class Architecture(Config):
+    """The encoder's trunk; every other width is the prior's."""
+
+    rrdb_channels: int = 64
+    num_rrdbs: int = 23
+    growth: int = 32
+
+
+class GLEANTraining(Config):
+    """mmagic's recipe, images in [-1, 1]. A weight of 0 switches the adversarial term off.
+
+    `rescale` maps images to [0, 1] before VGG16, as the released x8 configuration of 1024 px does; x16 and others do not.
+    """
+
+    optim: Optim = RATES
+    d_optim: Optim = RATES
+    mse: float = 1
+    perceptual: PerceptualTerm = PerceptualTerm()
+    perceptual_weight: float = 0.01
+    rescale: bool = False
+    adversarial: float = 0.01
+
+
+class GLEANConfig(Architecture):
+    """`prior` is the StyleGAN2 inside, which stays as it is; its discriminator goes on learning."""
+
+    prior: Peer = "stylegan2"
+    training: GLEANTraining = GLEANTraining()
+    budget: Budget = Budget(iterations=300_000, batch_size=16, flips=("horizontal",))
+
+
+class StageConfig(Config):
+    """What the one stage reads beside the prior."""
+
+    in_size: int
+    architecture: Architecture
+    training: GLEANTraining
+
+
+class GLEANRecipe(Recipe):
+    """Network, then discriminator on the detached output of the same forward pass."""
+
+    def __init__(
+        self, network: GLEAN, discriminator: nn.Module, perceptual: nn.Module | None, config: GLEANTraining
+    ) -> None:
+        super().__init__(
+            {"network": network, "discriminator": discriminator},
+            (
+                Player("network", ("network",), config.optim),
+                Player("discriminator", ("discriminator",), config.d_optim),
+            ),
+        )
+        network.generator.requires_grad_(False)
+        self.perceptual = perceptual
+        self.config = config
+
+    def forward(self, batch: Batch, step: int) -> Shared:
+        return {"restored": self.networks["network"](signed(batch.lq))}
+
+    def losses(self, player: str, batch: Batch, shared: Shared, step: int) -> Mapping[str, Term]:
+        restored, gt, judge = shared["restored"], signed(batch.gt), self.networks["discriminator"]
+        if player == "discriminator":
+            return {"d": Term(1.0, vanilla_d_loss(judge(gt), judge(restored.detach())))}
+        return self._network(restored, gt)
+
+    def _network(self, restored: Tensor, gt: Tensor) -> Mapping[str, Term]:
+        config = self.config
+        terms = {"mse": Term(config.mse, mse_loss(restored, gt))}
+        if config.adversarial:
+            terms["adv"] = Term(config.adversarial, vanilla_g_loss(self.networks["discriminator"](restored)))
+        if self.perceptual is not None:
+            terms[config.perceptual.label] = Term(config.perceptual_weight, self.perceptual(restored, gt))
+        return terms
+
+    def restore(self, lq: Tensor) -> Tensor:
+        return unsigned(self.networks["network"](signed(lq)))
+
+
+class GLEANMethod(Method):
+    version: ClassVar[int] = 1
+    Config = GLEANConfig
+    config: GLEANConfig
+    facts: ClassVar[Facts] = Facts(
+        title="GLEAN: Generative Latent Bank for Large-Factor Image Super-Resolution", family="generative",
+        venue="CVPR 2021", arxiv="2012.00739", code="https://github.com/open-mmlab/mmagic", licence="Apache-2.0",
+        bibtex="""@inproceedings{chan2021glean,
+  title = {{GLEAN}: Generative Latent Bank for Large-Factor Image Super-Resolution},
+  author = {Chan, Kelvin C. K. and Wang, Xintao and Xu, Xiangyu and Gu, Jinwei and Loy, Chen Change},
+  booktitle = {CVPR}, year = {2021}
+}""",
+    )  # fmt: skip
+
+    def unsupported(self) -> str | None:
+        if self.task.scale == 1:
+            return f"GLEAN only enlarges images; task {self.task.name} keeps their size"
+        if not isinstance(self.peers["prior"], Prior):
+            return f"prior: {self.config.prior!r} is no generative prior"
+        return unfit_size(self.task.size, 2 * START_SIZE) or unfit_size(self._in_size, START_SIZE)
+
+    def notes(self) -> tuple[str, ...]:
+        return self.config.training.perceptual.notes
+
+    @property
+    def _in_size(self) -> int:
+        return self.task.size // self.task.scale
+
+    def _prior(self) -> Prior:
+        prior = self.peers["prior"]
+        if not isinstance(prior, Prior):
+            raise TypeError(self.unsupported())
+        return prior
+
+    def stages(self) -> tuple[Stage, ...]:
+        training = self.config.training
+        reads = StageConfig(in_size=self._in_size, architecture=self._architecture(), training=training)
+        return (Stage("network", reads, self.config.budget, self._recipe, ("prior", *training.perceptual.needs)),)
+
+    def _architecture(self) -> Architecture:
+        return Architecture(**{name: getattr(self.config, name) for name in Architecture.model_fields})
+
+    def network(self) -> GLEAN:
+        return self._around(self._prior().network())
+
+    def _around(self, generator: StyleGAN2Generator) -> GLEAN:
+        return GLEAN(self._in_size, generator, **self._architecture().model_dump())
+
+    def _recipe(self, upstream: Upstream) -> GLEANRecipe:
+        training, generator = self.config.training, self._prior().network()
+        load_strict(generator, upstream["prior"]["generator"], "GLEAN prior")
+        discriminator = self._discriminator(upstream)
+        perceptual = build_term(training.perceptual, upstream, "mse", training.rescale, discriminator)
+        return GLEANRecipe(self._around(generator), discriminator, perceptual, training)
+
+    def _discriminator(self, upstream: Upstream) -> nn.Module:
+        """The prior's own; fresh where its file brought none, unless its features are to be compared."""
+        discriminator = self._prior().discriminator()
+        state = upstream["prior"].get("discriminator", {})
+        if state or self.config.training.perceptual.features == "prior_discriminator":
+            load_strict(discriminator, state, "GLEAN prior's discriminator")
+        return discriminator
+
+    def adopt(self, stage: str, checkpoint: Mapping[str, Any]) -> Weights:
+        """A file of mmagic's, from which the restoration network is taken."""
+        network = self.network()
+        state = own_entries(unwrap(checkpoint, network.state_dict()))
+        load_strict(network, state, "GLEAN")
+        return {"network": state}
+
+    def restorer(self, weights: Upstream) -> nn.Module:
+        network = self.network()
+        load_strict(network, weights["network"]["network"], "GLEAN")
+        return SignedRestorer(network).eval()

@@ -1,0 +1,1 @@
+"""Trainings of single methods that would crowd the method's own file."""
