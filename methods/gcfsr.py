@@ -123,7 +123,8 @@ class GCFSRRecipe(Recipe):
         return terms
 
     def restore(self, lq: Tensor) -> Tensor:
-        restorer = GCFSRRestorer(cast(GCFSR, self.networks["network"]), self.strength)
+        network = cast(GCFSR, self.networks["network"])
+        restorer = GCFSRRestorer(network, self.strength, network.out_size // lq.shape[-1])
         restored: Tensor = restorer.to(lq.device)(lq)
         return restored
 
@@ -138,15 +139,16 @@ def _reduced_again(batch: Batch, scales: tuple[int, ...], cond_norm: float) -> S
 
 
 class GCFSRRestorer(nn.Module):
-    """lq and restored in [0, 1], under one strength and with the same noise always.
+    """lq and restored in [0, 1], lq enlarged `scale` times first, under one strength and with the same noise always.
 
     The released code draws noise anew on every call, so that no result could be had twice.
     """
 
-    def __init__(self, network: GCFSR, strength: float) -> None:
+    def __init__(self, network: GCFSR, strength: float, scale: int = 1) -> None:
         super().__init__()
         self.network = network
         self.strength = strength
+        self.scale = scale
         generator = torch.Generator().manual_seed(NOISE_SEED)
         self.noise = nn.Module()
         for index, shape in enumerate(network.noise_shapes()):
@@ -154,7 +156,7 @@ class GCFSRRestorer(nn.Module):
             self.noise.register_buffer(f"map{index}", noise, persistent=False)
 
     def forward(self, lq: Tensor) -> Tensor:
-        x = signed(enlarge(lq, self.network.out_size // lq.shape[-1]))
+        x = signed(enlarge(lq, self.scale))
         noise = [noise.to(x.dtype) for noise in self.noise.buffers()]
         return unsigned(cast(Tensor, self.network(x, x.new_full((1, 1), self.strength), noise)))
 
@@ -223,4 +225,4 @@ class GCFSRMethod(Method):
         network = self.network()
         load_strict(network, weights["network"]["network"], "GCFSR")
         strength = self._strength() if self.config.strength is None else self.config.strength
-        return GCFSRRestorer(network, strength).eval()
+        return GCFSRRestorer(network, strength, self.task.scale).eval()

@@ -34,7 +34,9 @@ class PerceptualTerm(Config):
         """The table's footnote where the term is not the published one."""
         if self.features == "vgg16":
             return ()
-        return ("no perceptual loss" if self.features == "off" else f"perceptual loss on {self.label}, not on VGG16",)
+        if self.features == "off":
+            return ("no perceptual loss",)
+        return (f"perceptual loss on {self.features.replace('_', ' ')} features, not on VGG16",)
 
 
 class Conv4Loss(nn.Module):

@@ -14,6 +14,8 @@ from methods.gcfsr import GCFSRConfig, GCFSRMethod, GCFSRRecipe, GCFSRRestorer, 
 from methods.losses.perceptual import PerceptualTerm
 from methods.networks.gcfsr import GCFSR, GCFSRBlind
 from methods.networks.images import enlarge, reduce
+from methods.networks.stylegan2_discriminator import ReleasedDiscriminator
+from ugpnet.nn.discriminator import StyleGAN2Discriminator
 from ugpnet.recipe import Batch
 
 SIZE = 32
@@ -74,6 +76,16 @@ def test_stored_noise_and_other_sizes_are_refused() -> None:
         net(torch.zeros(1, 3, SIZE, SIZE), noise="stored")
     with pytest.raises(ValueError, match="32x32 px, not 16x32"):
         net(torch.zeros(1, 3, SIZE, SIZE // 2))
+
+
+@torch.no_grad()
+def test_the_released_order_of_sums_is_the_same_discriminator() -> None:
+    ours, released = (
+        kind(SIZE, 1, stddev_group=None, narrow=1 / 64) for kind in (StyleGAN2Discriminator, ReleasedDiscriminator)
+    )
+    released.load_state_dict(ours.state_dict())
+    x = make_input((2, 3, SIZE, SIZE), 0, -1.0, 1.0)
+    torch.testing.assert_close(released(x), ours(x), rtol=1e-4, atol=1e-6)
 
 
 # ---- the recipe ----
@@ -170,7 +182,7 @@ def test_the_strength_at_test_time_retrains_nothing() -> None:
 def test_footnotes_say_what_differs_from_the_task_or_the_paper() -> None:
     assert method().notes() == (
         "trained on bicubic x4, x8, not on the task's pairs",
-        "perceptual loss on feature_distance(random), not on VGG16",
+        "perceptual loss on random features, not on VGG16",
     )
     assert method(DEBLUR, training=GCFSRTraining()).notes() == ()
     assert method(DEBLUR, training=GCFSRTraining(perceptual=PerceptualTerm(features="off"))).notes() == (

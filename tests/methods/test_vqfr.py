@@ -238,7 +238,7 @@ def test_twenty_steps_follow_the_pinned_curve(version: str, stage: str, train, c
     golden = pinned("vqfr", f"{version} {stage}", found)
     assert set(found) == set(golden)
     for name, curve in golden.items():
-        assert found[name] == pytest.approx(curve, rel=2e-3, abs=1e-5), name
+        assert found[name] == pytest.approx(curve, rel=2e-2, abs=1e-5), name
 
 
 def batch(step: int = 0, scale: int = 1) -> Batch:
