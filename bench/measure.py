@@ -23,7 +23,8 @@ def measure_method(job: Job, place: Workplace) -> Mapping[str, Any]:
     task = Task(**job.spec["task"])
     measure = job.spec["measure"]
     device = pick_device()
-    network = from_spec(job.spec["row"]).build(task).network().eval().requires_grad_(False).to(device)
+    method = from_spec(job.spec["row"]).build(task)
+    network = method.adapt(method.network()).eval().requires_grad_(False).to(device)
     side = job.spec["size"] // task.scale
     image = torch.rand(measure["batch"], 3, side, side, generator=torch.Generator().manual_seed(0)).to(device)
     with torch.inference_mode():

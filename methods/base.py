@@ -125,6 +125,10 @@ class Method(ABC):
     def network(self) -> nn.Module:
         """The architecture with the released state-dict keys, freshly initialised."""
 
+    def adapt(self, network: nn.Module) -> nn.Module:
+        """`network` from lq to restored in [0, 1]: where it wants another range or size, wrapped. Timed as it is."""
+        return network
+
 
 class Prior(Method):
     """A generative model: it restores nothing, rows start from it, and it is judged by its samples.

@@ -224,5 +224,8 @@ class GCFSRMethod(Method):
     def restorer(self, weights: Upstream) -> nn.Module:
         network = self.network()
         load_strict(network, weights["network"]["network"], "GCFSR")
+        return self.adapt(network).eval()
+
+    def adapt(self, network: nn.Module) -> nn.Module:
         strength = self._strength() if self.config.strength is None else self.config.strength
-        return GCFSRRestorer(network, strength, self.task.scale).eval()
+        return GCFSRRestorer(network, strength, self.task.scale)

@@ -207,7 +207,10 @@ class GFPGAN(Method):
     def restorer(self, weights: Upstream) -> nn.Module:
         network = self.network()
         load_strict(network, weights["restoration"]["generator"], "GFP-GAN")
-        return Restorer(network).eval()
+        return self.adapt(network).eval()
+
+    def adapt(self, network: nn.Module) -> nn.Module:
+        return Restorer(cast(GFPGANv1Clean, network))
 
     def _recipe(self, upstream: Upstream) -> GFPGANRecipe:
         network, discriminator = self.network(), self._prior().discriminator()

@@ -172,4 +172,7 @@ class GLEANMethod(Method):
     def restorer(self, weights: Upstream) -> nn.Module:
         network = self.network()
         load_strict(network, weights["network"]["network"], "GLEAN")
-        return SignedRestorer(network).eval()
+        return self.adapt(network).eval()
+
+    def adapt(self, network: nn.Module) -> nn.Module:
+        return SignedRestorer(network)

@@ -201,4 +201,7 @@ class GPENMethod(Method):
     def restorer(self, weights: Upstream) -> nn.Module:
         network = self.network()
         load_strict(network, weights["network"]["network"], "GPEN")
-        return SignedRestorer(network, self.task.scale).eval()
+        return self.adapt(network).eval()
+
+    def adapt(self, network: nn.Module) -> nn.Module:
+        return SignedRestorer(network, self.task.scale)

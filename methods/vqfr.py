@@ -201,7 +201,10 @@ class VQFRMethod(Method):
         network = self.network()
         for name, part in network.named_children():
             load_strict(part, weights["restoration"][name], f"VQFR {name}")
-        return VQFRRestorer(network, self.task.scale, self.config.fidelity_ratio).eval()
+        return self.adapt(network).eval()
+
+    def adapt(self, network: nn.Module) -> nn.Module:
+        return VQFRRestorer(network, self.task.scale, self.config.fidelity_ratio)
 
     def _codebook_recipe(self, upstream: Upstream) -> CodebookRecipe:
         config = self._own.codebook

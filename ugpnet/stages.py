@@ -6,7 +6,7 @@ Stage 1, restoration, is `ugpnet.regression.RegressionRecipe` on the restoration
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,7 @@ from ugpnet.model import UGPNet
 from ugpnet.nn.regressor import Regressor
 from ugpnet.recipe import Batch, Config, Optim, Player, Recipe, Schedule, Shared, Term
 from ugpnet.regression import RegressionTraining
+from ugpnet.restoration import ResidualRestoration
 from ugpnet.synthesis import SynthesisModule
 
 
@@ -48,8 +49,12 @@ class SynthesisTraining(Config):
 
 
 class FusionTraining(Config):
-    """Eq. 3: L1 + lambda_per LPIPS + lambda_cf patch-wise contextual loss towards x_syn."""
+    """Eq. 3: L1 + lambda_per LPIPS + lambda_cf patch-wise contextual loss towards x_syn.
 
+    `init`: `random` as released, or `restoration`, the image head of R_mg, from which a short training gets further.
+    """
+
+    init: Literal["random", "restoration"] = "random"
     lambda_per: float = 10
     lambda_cf: float = 0.05
     perceptual: Perceptual = Perceptual()
@@ -120,6 +125,8 @@ class FusionRecipe(Recipe):
 
     def __init__(self, model: UGPNet, perceptual: nn.Module, contextual: nn.Module, training: FusionTraining) -> None:
         super().__init__({"fusion": model.fusion}, (Player("fusion", ("fusion",), training.optim),))
+        if training.init == "restoration":
+            model.fusion.start_as(_image_head(model.restoration))
         self.restoration = frozen(model.restoration)
         self.synthesis = frozen(model.synthesis)
         self.fuses = model.config.fuse
@@ -155,6 +162,13 @@ class FusionRecipe(Recipe):
 
     def restore(self, lq: Tensor) -> Tensor:
         return self._fuse(lq)[0]
+
+
+def _image_head(restoration: nn.Module) -> nn.Conv2d:
+    """The last convolution of R_mg. Raises ValueError where the restoration module has none."""
+    if not isinstance(restoration, ResidualRestoration):
+        raise ValueError("init: restoration needs the image head of R_mg; this restoration module has none")
+    return cast(nn.Conv2d, restoration.encoder.to_img.body[0])
 
 
 def frozen(module: nn.Module) -> nn.Module:

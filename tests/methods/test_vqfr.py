@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
+from torchvision.models import vgg16
 
 from bench.parity.oracle import draw_weight, make_input
 from bench.train.execution import Execution
@@ -22,8 +24,9 @@ from methods.networks.vqfr_discriminators import PatchDiscriminator, SWADiscrimi
 from methods.networks.vqfr_v2 import VQFRv2
 from methods.networks.wavelets import HaarTransform, InverseHaarTransform
 from methods.recipes.vqfr_codebook import CodebookRecipe
+from methods.recipes.vqfr_config import VQFRPerceptual
 from methods.recipes.vqfr_restoration import RestorationRecipe
-from methods.recipes.vqfr_terms import adaptive_weight
+from methods.recipes.vqfr_terms import Likeness, adaptive_weight
 from methods.vqfr import VQFRConfig, VQFRMethod
 from ugpnet.checkpoints import CheckpointMismatch
 from ugpnet.features import RandomFeatures
@@ -195,8 +198,7 @@ def test_a_reservoir_is_a_uniform_sample() -> None:
     generator, hits = torch.Generator().manual_seed(0), torch.zeros(20)
     for _ in range(600):
         reservoir = Reservoir(5, 1)
-        for start in (0, 3, 12):
-            stop = {0: 3, 3: 12, 12: 20}[start]
+        for start, stop in pairwise((0, 3, 12, 20)):
             reservoir.add(torch.arange(start, stop).float()[:, None], generator)
         assert len(reservoir) == 5
         assert len(reservoir.vectors.unique()) == 5
@@ -337,9 +339,6 @@ def test_version_2_trains_the_main_branch_and_the_prediction() -> None:
     assert weights(built.losses("main_judges", batch(), shared, 6)) == {"d": 1, "local_d": 1}
 
 
-FIXED = {"v1": {"quantizer"}, "v2": {"quantizer", "decoder"}}
-
-
 @pytest.mark.parametrize("version", VERSIONS)
 def test_the_restoration_leaves_the_dictionary_as_it_is(version: str, train) -> None:
     built: Recipe = recipe(version, "restoration")
@@ -350,7 +349,7 @@ def test_the_restoration_leaves_the_dictionary_as_it_is(version: str, train) -> 
         for name, state in fitted.weights.items()
     }
     assert not any("embedding" in key for key in moved["quantizer"])
-    assert {name for name, keys in moved.items() if not keys} == (FIXED["v2"] if version == "v2" else set())
+    assert {name for name, keys in moved.items() if not keys} == ({"quantizer", "decoder"} if version == "v2" else set())
     assert method(version).restorer({"restoration": fitted.weights})
 
 
@@ -395,6 +394,19 @@ def test_style_compares_gram_matrices_of_unit_features() -> None:
         expected = expected + (grams[0] - grams[1]).abs().mean()
     torch.testing.assert_close(style(a, b), expected)
     assert style(a, a) == 0
+
+
+def test_style_is_there_with_vgg16_and_weighs_2000() -> None:
+    with torch.device("meta"):
+        features = vgg16(weights=None).features.state_dict()
+    vgg = {f"features.{name}": draw_weight(name, value.shape, 0) for name, value in features.items()}
+    heads = {f"lin{i}.model.1.weight": torch.ones(1, c, 1, 1) for i, c in enumerate((64, 128, 256, 512, 512))}
+    built: RestorationRecipe = recipe("v1", "restoration")
+    built.likeness = Likeness(VQFRPerceptual(), {"vgg16": vgg, "lpips_vgg16": heads})
+    terms = built.losses("network", batch(), built(batch(), 0), 0)
+    expected = {"texture_lpips": 1, "texture_style": 2000, "main_lpips": 1, "main_style": 2000}
+    assert {name: term.weight for name, term in terms.items() if name in expected} == expected
+    assert all(terms[name].value > 0 for name in expected)
 
 
 # ---- the method ----
