@@ -228,4 +228,4 @@ class GCFSRMethod(Method):
 
     def adapt(self, network: nn.Module) -> nn.Module:
         strength = self._strength() if self.config.strength is None else self.config.strength
-        return GCFSRRestorer(network, strength, self.task.scale)
+        return GCFSRRestorer(cast(GCFSR, network), strength, self.task.scale)

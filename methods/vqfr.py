@@ -204,7 +204,7 @@ class VQFRMethod(Method):
         return self.adapt(network).eval()
 
     def adapt(self, network: nn.Module) -> nn.Module:
-        return VQFRRestorer(network, self.task.scale, self.config.fidelity_ratio)
+        return VQFRRestorer(cast(VQFR, network), self.task.scale, self.config.fidelity_ratio)
 
     def _codebook_recipe(self, upstream: Upstream) -> CodebookRecipe:
         config = self._own.codebook
