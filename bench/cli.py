@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -28,8 +31,6 @@ Workers = Annotated[int, typer.Option("--workers", min=0, help="Processes that p
 Oracles = Annotated[list[Path] | None, typer.Argument(help="Oracle folders, or folders of them.", show_default=False)]
 
 INVALID = 2
-INTERRUPTED = 130
-TERMINATED = 143
 
 
 @app.command()
@@ -117,13 +118,15 @@ def main() -> None:
 
 def _guard(call: Callable[[], int]) -> None:
     """End with the call's exit code; a user's mistake is one message and exit code 2, Ctrl-C 130, SIGTERM 143."""
-    signal.signal(signal.SIGTERM, _terminate)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) != signal.SIG_IGN:  # a shell ignores Ctrl-C for its background jobs
+            signal.signal(number, _stop)
     try:
         code = call()
     except BenchError as error:
         code = _complain(str(error), INVALID)
-    except KeyboardInterrupt:
-        code = _complain("interrupted; the same command goes on from here", INTERRUPTED)
+    except (KeyboardInterrupt, SystemExit) as stopped:  # from a training, which has saved how far it is
+        _stop(signal.SIGINT if isinstance(stopped, KeyboardInterrupt) else signal.SIGTERM)
     except OSError as error:
         from bench.store import reason
 
@@ -131,9 +134,14 @@ def _guard(call: Callable[[], int]) -> None:
     raise typer.Exit(code)
 
 
-def _terminate(_signal: int, _frame: FrameType | None) -> None:
-    """SIGTERM, a batch system's time limit, ends a run between two steps of work; what is done stays done."""
-    raise SystemExit(TERMINATED)
+def _stop(number: int, _frame: FrameType | None = None) -> NoReturn:
+    """Leave at once: what is done is on disk. An exception from a signal can abort inside a C++ extension that it
+    passes, and so can the interpreter's own shutdown under threads that still print."""
+    with suppress(RuntimeError, OSError):  # the signal may have come in the middle of a print
+        sys.stdout.flush()
+    show_cursor = "\x1b[?25h\n" if sys.stdout.isatty() else ""
+    os.write(2, f"{show_cursor}bench: interrupted; the same command goes on from here\n".encode())
+    os._exit(128 + number)
 
 
 def _complain(message: str, code: int) -> int:

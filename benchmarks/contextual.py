@@ -116,10 +116,7 @@ def _resident(field: str) -> int:
 def compare(stage: Stage, size: int, batch: int, repeats: int) -> dict[str, float | str]:
     """One row of the table."""
     command = [sys.executable, "-m", "benchmarks.contextual", "--size", f"{size}", "--batch", f"{batch}"]
-    memory = {
-        name: float(subprocess.check_output([*command, "--peak", stage, name]))
-        for name in ("ours", "textbook")
-    }
+    memory = {name: float(subprocess.check_output([*command, "--peak", stage, name])) for name in ("ours", "textbook")}
     seconds = time_both(stage, size, batch, repeats)
     return {
         "stage": stage, "ours_s": seconds["ours"], "textbook_s": seconds["textbook"],

@@ -50,9 +50,7 @@ def compare(size: int, kernel_size: int, images: int) -> str:
         times.append((seconds(convolve, image, kernel), seconds(filter2d, image, kernel)))
     ours, theirs = (1e3 * median(column) for column in zip(*times, strict=True))
     ratio = median(own / other for own, other in times)
-    return (
-        f"{size:5d} px  kernel {kernel_size:2d}  ours {ours:7.2f} ms  cv2 {theirs:7.2f} ms  ratio {ratio:.2f}"
-    )
+    return f"{size:5d} px  kernel {kernel_size:2d}  ours {ours:7.2f} ms  cv2 {theirs:7.2f} ms  ratio {ratio:.2f}"
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -18,6 +19,7 @@ from ugpnet.nn.tap import Tap
 from ugpnet.recipe import Budget, Config
 from ugpnet.regression import RegressionRecipe
 from ugpnet.stages import FusionRecipe, FusionTraining, RestorationTraining, SynthesisRecipe, SynthesisTraining
+from ugpnet.warm_start import start_restoration
 
 
 class RestorationStage(RestorationTraining):
@@ -129,15 +131,23 @@ class UGPNetMethod(Method):
 
     def _restored_by(self) -> str:
         """Where the restoration module's weights come from: a stage of its own, or the regressor as it is."""
-        residual = self.config.structure_encoder and self._regressor().residual
-        return "restoration" if residual else "regressor"
+        return "restoration" if self.config.structure_encoder and self._is_residual else "regressor"
+
+    @cached_property
+    def _is_residual(self) -> bool:
+        """Asked for by every plan many times, and only a built network knows."""
+        return bool(self._regressor().residual)
 
     def _regressor(self) -> Any:
         network = self.peers["regressor"].network()
         if isinstance(network, Regressor):
             return network
+        return Tap(network, self._example())
+
+    def _example(self) -> torch.Tensor:
+        """A degraded image of the task's size, to find the regressor's image head with."""
         side = self.task.size // self.task.scale
-        return Tap(network, torch.zeros(1, 3, side, side))
+        return torch.zeros(1, 3, side, side)
 
     def network(self) -> UGPNet:
         generator = self._prior().network()
@@ -161,6 +171,8 @@ class UGPNetMethod(Method):
         regression: Any = model.restoration.regression
         network = regression.network if isinstance(regression, Tap) else regression
         load_strict(network, upstream["regressor"]["network"], "UGPNet regressor")
+        if self.config.restoration.init == "regressor":
+            start_restoration(model.restoration, self._example())
         return RegressionRecipe(model.restoration, self.config.restoration)
 
     def _synthesis_recipe(self, upstream: Upstream) -> SynthesisRecipe:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -37,22 +36,6 @@ class FusionModule(nn.Module):
         self.body = nn.Sequential(*(ResidualBlock(channels) for _ in range(blocks)))
         self.last = nn.Conv2d(channels, 3, 3, padding=1)
         self.apply(kaiming_fan_out)
-
-    @torch.no_grad()
-    def start_as(self, head: nn.Conv2d) -> None:
-        """Begin as the image head of f_reg: blocks pass their input on, f_syn adds nothing yet, `last` is `head`.
-
-        A start for trainings far shorter than the paper's; ReLU still cuts what f_reg has below zero.
-        Raises ValueError where f_reg is not what `head` reads.
-        """
-        if not isinstance(self.embed, nn.Identity) or head.weight.shape != self.last.weight.shape:
-            raise ValueError(
-                "the fusion module can start as the restoration's image head only on features of its width"
-            )
-        nn.init.zeros_(self.conv.weight)
-        for block in self.body:
-            nn.init.zeros_(block.get_parameter("body.2.weight"))
-        self.last.load_state_dict(head.state_dict())
 
     def forward(self, syn: Tensor, reg: Tensor) -> Tensor:
         x_hat: Tensor = self.last(self.body(self.conv(syn) + self.embed(reg)))

@@ -22,12 +22,17 @@ from ugpnet.model import UGPNet
 from ugpnet.nn.regressor import Regressor
 from ugpnet.recipe import Batch, Config, Optim, Player, Recipe, Schedule, Shared, Term
 from ugpnet.regression import RegressionTraining
-from ugpnet.restoration import ResidualRestoration
 from ugpnet.synthesis import SynthesisModule
+from ugpnet.warm_start import start_fusion
 
 
 class RestorationTraining(RegressionTraining):
-    """L_res: the regression network's own loss, PSNR in the released code; Adam 1e-4."""
+    """L_res: the regression network's own loss, PSNR in the released code; Adam 1e-4.
+
+    `init` of R_se and R_mg: `random` as released, or `regressor`, which passes on what the regression network restored.
+    """
+
+    init: Literal["random", "regressor"] = "random"
 
 
 class SynthesisTraining(Config):
@@ -126,7 +131,7 @@ class FusionRecipe(Recipe):
     def __init__(self, model: UGPNet, perceptual: nn.Module, contextual: nn.Module, training: FusionTraining) -> None:
         super().__init__({"fusion": model.fusion}, (Player("fusion", ("fusion",), training.optim),))
         if training.init == "restoration":
-            model.fusion.start_as(_image_head(model.restoration))
+            start_fusion(model.fusion, model.restoration)
         self.restoration = frozen(model.restoration)
         self.synthesis = frozen(model.synthesis)
         self.fuses = model.config.fuse
@@ -162,13 +167,6 @@ class FusionRecipe(Recipe):
 
     def restore(self, lq: Tensor) -> Tensor:
         return self._fuse(lq)[0]
-
-
-def _image_head(restoration: nn.Module) -> nn.Conv2d:
-    """The last convolution of R_mg. Raises ValueError where the restoration module has none."""
-    if not isinstance(restoration, ResidualRestoration):
-        raise ValueError("init: restoration needs the image head of R_mg; this restoration module has none")
-    return cast(nn.Conv2d, restoration.encoder.to_img.body[0])
 
 
 def frozen(module: nn.Module) -> nn.Module:

@@ -51,9 +51,7 @@ class CachedSource:
         """See `Source`."""
         return self._source.fingerprint()
 
-    def _keep(
-        self, kind: str, index: int, make: Callable[[int], NDArray[np.uint8] | None]
-    ) -> NDArray[np.uint8] | None:
+    def _keep(self, kind: str, index: int, make: Callable[[int], NDArray[np.uint8] | None]) -> NDArray[np.uint8] | None:
         if (kind, index) in self._images:
             return self._images[kind, index]
         made = make(index)

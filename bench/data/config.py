@@ -82,9 +82,7 @@ class PairedData(DataModel):
     @classmethod
     def _has_one_placeholder(cls, template: str) -> str:
         if template.count("{}") != 1 or "/" in template:
-            raise ValueError(
-                f"{template!r} must hold '{{}}' once, for the name of the gt image, and no folder"
-            )
+            raise ValueError(f"{template!r} must hold '{{}}' once, for the name of the gt image, and no folder")
         return template
 
 

@@ -34,9 +34,7 @@ def digest_files(paths: Sequence[Path], cache: Path | None = None) -> list[str]:
     keys = [_key(path) for path in paths]
     missing = [(key, path) for key, path in zip(keys, paths, strict=True) if key not in known]
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        fresh = dict(
-            zip((key for key, _ in missing), pool.map(_digest, (path for _, path in missing)), strict=True)
-        )
+        fresh = dict(zip((key for key, _ in missing), pool.map(_digest, (path for _, path in missing)), strict=True))
     if cache is not None and fresh:
         # Read again: another run may have added to it meanwhile.
         _save(cache, {**_load(cache), **fresh})

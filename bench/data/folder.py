@@ -55,6 +55,4 @@ class FolderSource:
         path = self._paths[name]
         short_side, _ = check_image(path)
         if self._config.size is not None and short_side < self._config.size:
-            raise DataError(
-                f"{path}: its shorter side, {short_side} pixels, is below size {self._config.size}"
-            )
+            raise DataError(f"{path}: its shorter side, {short_side} pixels, is below size {self._config.size}")

@@ -58,17 +58,13 @@ def _named_errors(path: Path) -> Iterator[None]:
         raise DataError(f"{path}: no such image; check the path") from None
     # Pillow's decoders raise whatever their parsers meet: OSError, ValueError, SyntaxError, struct.error, ...
     except Exception as error:
-        raise DataError(
-            f"{path}: cannot be read as an image ({error}); replace or delete the file"
-        ) from error
+        raise DataError(f"{path}: cannot be read as an image ({error}); replace or delete the file") from error
 
 
 def _refuse_bomb(image: Image.Image, path: Path, max_pixels: int) -> None:
     width, height = image.size
     if width * height > max_pixels:
-        raise DataError(
-            f"{path}: {width} x {height} pixels, more than the limit of {max_pixels}; reduce or crop it"
-        )
+        raise DataError(f"{path}: {width} x {height} pixels, more than the limit of {max_pixels}; reduce or crop it")
 
 
 def _is_complete(path: Path, image_format: str) -> bool:

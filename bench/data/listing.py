@@ -40,9 +40,7 @@ def natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part], name
 
 
-def drop_unusable(
-    names: Iterable[str], check: Callable[[str], None], on_error: OnError
-) -> tuple[list[str], list[str]]:
+def drop_unusable(names: Iterable[str], check: Callable[[str], None], on_error: OnError) -> tuple[list[str], list[str]]:
     """The names that pass `check` (it raises DataError) and, with `skip`, those that do not.
 
     With `fail`, raises one DataError for all that do not, as it does if none is left.
@@ -58,9 +56,7 @@ def drop_unusable(
             kept.append(name)
     if failures and (on_error == "fail" or not kept):
         listed = "\n  ".join(abridge(list(failures.values())))
-        raise DataError(
-            f"{len(failures)} image(s) cannot be used (`on_error: skip` leaves them out):\n  {listed}"
-        )
+        raise DataError(f"{len(failures)} image(s) cannot be used (`on_error: skip` leaves them out):\n  {listed}")
     return kept, list(failures)
 
 

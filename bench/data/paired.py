@@ -92,18 +92,14 @@ class PairedSource:
     def _check_files(self, name: str) -> None:
         gt, lq = check_image(self._gt[name]), check_image(self._lq[self._partner[name]])
         if self._config.size is not None and gt[0] < self._config.size:
-            raise DataError(
-                f"{self._gt[name]}: its shorter side, {gt[0]} pixels, is below size {self._config.size}"
-            )
+            raise DataError(f"{self._gt[name]}: its shorter side, {gt[0]} pixels, is below size {self._config.size}")
         self._sides[name] = gt, lq
 
     def _scale_of(self, name: str) -> int:
         gt, lq = self._sides[name]
         scale = max(1, gt[0] // lq[0])
         if self._config.size is not None and self._config.size % scale:
-            raise DataError(
-                f"size {self._config.size} is no multiple of {scale}, the scale of {self._gt[name]}"
-            )
+            raise DataError(f"size {self._config.size} is no multiple of {scale}, the scale of {self._gt[name]}")
         return scale
 
     def _check_scale(self, name: str) -> None:

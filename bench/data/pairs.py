@@ -59,14 +59,10 @@ class Pairs:
         own = self._source.degraded(index)
         name, (height, width) = self.ids[index], gt.shape[:2]
         if height % self.scale or width % self.scale:
-            raise DataError(
-                f"{name}: {width} x {height} pixels are no multiple of the scale {self.scale}; set `size`"
-            )
+            raise DataError(f"{name}: {width} x {height} pixels are no multiple of the scale {self.scale}; set `size`")
         lq = _to_float(own) if own is not None else degrade(gt, self._operators, self._rng(name, visit))
         if gt.shape[:2] != (lq.shape[0] * self.scale, lq.shape[1] * self.scale):
-            raise DataError(
-                f"{name}: lq is {lq.shape[1]} x {lq.shape[0]}, gt {width} x {height}: not at {self.scale}x"
-            )
+            raise DataError(f"{name}: lq is {lq.shape[1]} x {lq.shape[0]}, gt {width} x {height}: not at {self.scale}x")
         return lq, gt
 
     def _rng(self, name: str, visit: int) -> np.random.Generator:
@@ -134,9 +130,7 @@ class TrainingBatches:
                 lq, gt = _flipped(lq, flip), _flipped(gt, flip)
         return lq, gt
 
-    def _crop(
-        self, lq: Pixels, gt: Pixels, patch: int, index: int, rng: np.random.Generator
-    ) -> tuple[Pixels, Pixels]:
+    def _crop(self, lq: Pixels, gt: Pixels, patch: int, index: int, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
         if min(gt.shape[:2]) < patch:
             name, (height, width) = self._pairs.ids[index], gt.shape[:2]
             raise DataError(f"{name}: {width} x {height} pixels, smaller than the training patch of {patch}")

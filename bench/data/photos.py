@@ -36,9 +36,7 @@ class PhotosSource:
         self._digests = digests
         self._paths = [path for path in _photographs() if check_image(path)[0] >= config.size]
         if not self._paths:
-            raise DataError(
-                f"photos: no photograph in scikit-image has both sides of {config.size} pixels or more"
-            )
+            raise DataError(f"photos: no photograph in scikit-image has both sides of {config.size} pixels or more")
         count = config.count or len(self._paths)
         self.ids = [f"{self._path(index).stem}-{index:05d}" for index in range(count)]
         self._photographs: dict[Path, NDArray[np.uint8]] = {}
@@ -57,9 +55,7 @@ class PhotosSource:
         """Digest of the photographs' bytes, seed, count and size."""
         settings = {"seed": self._config.seed, "count": len(self.ids), "size": self._config.size}
         digests = digest_files(self._paths, self._digests)
-        return fingerprint(
-            "photos", settings, [(p.stem, d) for p, d in zip(self._paths, digests, strict=True)]
-        )
+        return fingerprint("photos", settings, [(p.stem, d) for p, d in zip(self._paths, digests, strict=True)])
 
     def _path(self, index: int) -> Path:
         return self._paths[index % len(self._paths)]

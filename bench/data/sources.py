@@ -90,6 +90,4 @@ class PortraitsSource:
 
     def fingerprint(self) -> str:
         """Digest of the renderer's version and the configuration."""
-        return fingerprint(
-            "portraits", {"version": portraits.VERSION, **self._config.model_dump(exclude={"source"})}
-        )
+        return fingerprint("portraits", {"version": portraits.VERSION, **self._config.model_dump(exclude={"source"})})

@@ -21,9 +21,7 @@ def convolve(image: NDArray[np.float32], kernel: NDArray[np.float32]) -> NDArray
     rows, columns = (fft.next_fast_len(side + 2 * radius, real=True) for side in (height, width))
     transfer = fft.fft(fft.rfft(kernel, columns), rows, axis=0)
     mirrored = np.pad(np.arange(height), (radius, rows - height - radius), mode="reflect")
-    planes = np.pad(
-        image.transpose(2, 0, 1), ((0, 0), (0, 0), (radius, columns - width - radius)), mode="reflect"
-    )
+    planes = np.pad(image.transpose(2, 0, 1), ((0, 0), (0, 0), (radius, columns - width - radius)), mode="reflect")
     convolved = np.empty((channels, height, width), np.float32)
     # One channel at a time stays in the processor's cache. Rows are mirrored once transformed: fewer to do.
     for channel in range(channels):

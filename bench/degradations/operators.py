@@ -155,9 +155,7 @@ class Jpeg(_Operator):
         low, high = self.quality if isinstance(self.quality, tuple) else (self.quality, self.quality)
         pixels = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
         file = BytesIO()
-        pillow.fromarray(pixels).save(
-            file, "JPEG", quality=int(rng.integers(low, high + 1)), subsampling="4:2:0"
-        )
+        pillow.fromarray(pixels).save(file, "JPEG", quality=int(rng.integers(low, high + 1)), subsampling="4:2:0")
         return np.asarray(pillow.open(file), dtype=np.float32) / np.float32(255)
 
 

@@ -14,9 +14,7 @@ from bench.report.model import Box
 LUMA: Final = np.array([0.299, 0.587, 0.114])
 
 
-def choose_boxes(
-    gt: NDArray[np.uint8], restored: Sequence[NDArray[np.uint8]], count: int = 2
-) -> tuple[Box, ...]:
+def choose_boxes(gt: NDArray[np.uint8], restored: Sequence[NDArray[np.uint8]], count: int = 2) -> tuple[Box, ...]:
     """Up to `count` square boxes, a quarter of the short side wide, that do not overlap; the best first.
 
     A box scores the mean deviation between the methods times the RMS of the fine detail of `gt` in it. Images

@@ -50,9 +50,7 @@ class _Places(NamedTuple):
     joints: NDArray[np.float64]
 
 
-def place_labels(
-    figure: Figure, axes: Axes, anchors: Sequence[Anchor], obstacles: Boxes, size: float = 7.5
-) -> None:
+def place_labels(figure: Figure, axes: Axes, anchors: Sequence[Anchor], obstacles: Boxes, size: float = 7.5) -> None:
     """Annotate every anchor at a free place near it; `obstacles` are lines to avoid, `size` is in points.
 
     The axes' position and limits must be final. Coordinate descent: each label in turn takes the cheapest
@@ -109,9 +107,7 @@ def _covered(places: _Places, i: int) -> Boxes:
     return np.concatenate([places.texts[i : i + 1], places.leaders[i]])
 
 
-def _costs(
-    places: _Places, text_clear: Boxes, leader_clear: Boxes, lines: Boxes, axes: Axes
-) -> NDArray[np.float64]:
+def _costs(places: _Places, text_clear: Boxes, leader_clear: Boxes, lines: Boxes, axes: Axes) -> NDArray[np.float64]:
     """Pixels that text or leader cover of what they must stay clear of, and pixels of text outside the axes.
 
     A thin leader over another marker misleads as much as a text; text over `lines` hides little. Distance

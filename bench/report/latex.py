@@ -24,9 +24,7 @@ SPECIAL: Final[Mapping[str, str]] = MappingProxyType(
     }
 )  # fmt: skip
 
-GREEK_AS_LATIN: Final[Mapping[str, str]] = MappingProxyType(
-    dict(zip("ΑΒΕΖΗΙΚΜΝΟΡΤΧο", "ABEZHIKMNOPTXo", strict=True))
-)
+GREEK_AS_LATIN: Final[Mapping[str, str]] = MappingProxyType(dict(zip("ΑΒΕΖΗΙΚΜΝΟΡΤΧο", "ABEZHIKMNOPTXo", strict=True)))
 
 LONG_WORD: Final = 12
 

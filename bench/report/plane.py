@@ -54,9 +54,7 @@ def plane_figure(report: Report, estimates: Estimates) -> Figure | None:
         axes.set_xlabel(axis_label(x))
         # Above the axis: turned by 90 degrees, the arrow would point sideways.
         axes.set_title(axis_label(y), loc="left")
-    families = dict.fromkeys(
-        m.family for m in report.methods if any(m.label in points for _, points in panels)
-    )
+    families = dict.fromkeys(m.family for m in report.methods if any(m.label in points for _, points in panels))
     _draw_legend(figure, tuple(families), any(len(front) > 1 for front in fronts))
     # Labels need the final positions of the axes, which the layout fixes on drawing.
     figure.draw_without_rendering()
@@ -117,15 +115,11 @@ def _draw_legend(figure: Figure, families: Sequence[Family], with_front: bool) -
     handles = []
     for family in families:
         mark = FAMILY_MARKS[family]
-        handles.append(
-            Line2D([], [], color=mark.colour, marker=mark.marker, markersize=4.5, ls="", label=family)
-        )
+        handles.append(Line2D([], [], color=mark.colour, marker=mark.marker, markersize=4.5, ls="", label=family))
     if with_front:
         handles.append(Line2D([], [], color=GREY, linewidth=0.8, linestyle=DASHES, label="Pareto front"))
     columns = legend_columns([str(handle.get_label()) for handle in handles], figure.get_figwidth())
-    figure.legend(
-        handles=handles, loc="outside upper center", ncols=columns, handletextpad=0.4, columnspacing=1.2
-    )
+    figure.legend(handles=handles, loc="outside upper center", ncols=columns, handletextpad=0.4, columnspacing=1.2)
 
 
 def _label_points(

@@ -95,12 +95,8 @@ def _cell(cell: Cell, column: Column, detail: Detail) -> Text:
 
 
 def _below(table: Table) -> list[Text]:
-    lines = [
-        Text(f"{row.label}: n/a: {row.reason}", "yellow") for row in table.rows if row.reason is not None
-    ]
-    legend = [
-        Text.assemble((FAMILY_MARKS[f].glyph, FAMILY_MARKS[f].colour), f" {f}") for f in table.families()
-    ]
+    lines = [Text(f"{row.label}: n/a: {row.reason}", "yellow") for row in table.rows if row.reason is not None]
+    legend = [Text.assemble((FAMILY_MARKS[f].glyph, FAMILY_MARKS[f].colour), f" {f}") for f in table.families()]
     lines += [Text("   ").join(legend)] if legend else []
     if table.remarks:
         lines.append(Text(" ".join(table.remarks), "dim"))

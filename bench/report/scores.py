@@ -44,17 +44,13 @@ def image_scores(report: Report, pictures: Pictures) -> Scores:
     distortion = distortion_metric(report)
     candidates = [distortion] if distortion is not None else []
     candidates += perception_metrics(report)
-    per_image = [
-        m for m in candidates if any(name == m.name and s.images != ("",) for (_, name), s in samples.items())
-    ]
+    per_image = [m for m in candidates if any(name == m.name and s.images != ("",) for (_, name), s in samples.items())]
     shown = per_image[:2]
     texts = {}
     for method in report.methods:
         found = [(samples.get((method.label, metric.name)), metric) for metric in shown]
         for image in pictures.images:
-            numbers = [
-                _score(sample, metric, image, pictures.seed) for sample, metric in found if sample is not None
-            ]
+            numbers = [_score(sample, metric, image, pictures.seed) for sample, metric in found if sample is not None]
             texts[method.label, image] = " / ".join(number for number in numbers if number)
     return Scores(" / ".join(map(axis_label, shown)), texts)
 

@@ -77,9 +77,7 @@ def collect_samples(rows: pd.DataFrame) -> dict[tuple[str, str], Sample]:
         cell = cells.setdefault((str(method), str(metric)), {})
         place = (int(seed), str(image))
         if place in cell:
-            raise ValueError(
-                f"rows: method {method!r}, metric {metric!r}, seed {seed}, image {image!r} occurs twice"
-            )
+            raise ValueError(f"rows: method {method!r}, metric {metric!r}, seed {seed}, image {image!r} occurs twice")
         cell[place] = (float(value), str(key))
     return {name: _sample(cell) for name, cell in cells.items()}
 

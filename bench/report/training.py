@@ -66,9 +66,7 @@ def training_figure(curves: pd.DataFrame) -> Figure | None:
     for axes in grid[len(panels) :]:
         axes.remove()
     figure.supxlabel("Step", fontsize=8)
-    handles = [
-        Line2D([], [], label=label, color=looks[label].colour, ls=looks[label].dashes) for label in looks
-    ]
+    handles = [Line2D([], [], label=label, color=looks[label].colour, ls=looks[label].dashes) for label in looks]
     figure.legend(handles=handles, loc="outside upper center", ncols=legend_columns(labels, width))
     return figure
 

@@ -1,7 +1,7 @@
 """Checkpoints of a running training: a pair of files, written atomically, verified when read. No pickle.
 
-    <run_dir>/checkpoint-<step>.safetensors    every tensor
-    <run_dir>/checkpoint-<step>.json           the rest and the sha256 of both parts; written last: it commits
+<run_dir>/checkpoint-<step>.safetensors    every tensor
+<run_dir>/checkpoint-<step>.json           the rest and the sha256 of both parts; written last: it commits
 """
 
 from __future__ import annotations

@@ -105,9 +105,7 @@ def _trainable(networks: Iterable[nn.Module]) -> list[nn.Parameter]:
     return [parameter for parameter in dict.fromkeys(parameters) if parameter.requires_grad]
 
 
-def _optimiser(
-    player: str, configs: Sequence[Optim], groups: Sequence[list[nn.Parameter]]
-) -> torch.optim.Optimizer:
+def _optimiser(player: str, configs: Sequence[Optim], groups: Sequence[list[nn.Parameter]]) -> torch.optim.Optimizer:
     names = {config.name for config in configs}
     if len(names) > 1:
         raise ValueError(f"player {player!r} mixes {sorted(names)}: make it two players")

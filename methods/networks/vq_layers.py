@@ -131,5 +131,3 @@ def resize(x: Tensor, size: tuple[int, int]) -> Tensor:
     if tuple(x.shape[2:]) == size:
         return x
     return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
-
-

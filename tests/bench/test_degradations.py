@@ -176,9 +176,7 @@ def bicubic_matrix(size, scale):
 @pytest.mark.parametrize("scale", [2, 3, 4, 8])
 def test_downsample_is_antialiased_bicubic(scale):
     image = noise_image(48, 72)
-    expected = np.einsum(
-        "ih,hwc,jw->ijc", bicubic_matrix(48, scale), image.astype(float), bicubic_matrix(72, scale)
-    )
+    expected = np.einsum("ih,hwc,jw->ijc", bicubic_matrix(48, scale), image.astype(float), bicubic_matrix(72, scale))
     assert_allclose(Downsample(scale=scale).apply(image, rng(0)), expected, atol=1e-6)
 
 

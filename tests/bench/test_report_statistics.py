@@ -14,9 +14,7 @@ from bench.report.statistics import Estimate, bootstrap_interval, collect_sample
 
 
 def frame(values: dict[tuple[int, str], float], method: str = "a", metric: str = "psnr") -> pd.DataFrame:
-    rows = [
-        ("r", method, "", seed, image, metric, value, f"key{seed}") for (seed, image), value in values.items()
-    ]
+    rows = [("r", method, "", seed, image, metric, value, f"key{seed}") for (seed, image), value in values.items()]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -27,9 +25,7 @@ def estimate_one(values: dict[tuple[int, str], float]) -> Estimate:
 def test_bootstrap_interval_agrees_with_scipy() -> None:
     values = np.random.default_rng(3).gamma(2.0, 2.0, size=60)
     low, high = bootstrap_interval(values, np.random.default_rng(0), resamples=20_000)
-    reference = stats.bootstrap(
-        (values,), np.mean, n_resamples=20_000, method="percentile", rng=1
-    ).confidence_interval
+    reference = stats.bootstrap((values,), np.mean, n_resamples=20_000, method="percentile", rng=1).confidence_interval
     assert low == pytest.approx(reference.low, abs=0.03)
     assert high == pytest.approx(reference.high, abs=0.03)
     # The central limit theorem: a normal interval of the same width, within Monte Carlo and skewness error.

@@ -28,17 +28,13 @@ SWD = MetricInfo("swd", "SWD", "down", 3, "swd/7x7")
 FID = MetricInfo("fid", "FID", "down", 2, "fid/inception", unavailable="weights are missing")
 
 
-def make_rows(
-    means: dict[str, tuple[float, float]], seeds: tuple[int, ...] = (1,), images: int = 8
-) -> pd.DataFrame:
+def make_rows(means: dict[str, tuple[float, float]], seeds: tuple[int, ...] = (1,), images: int = 8) -> pd.DataFrame:
     rows = []
     for method, (psnr, swd) in means.items():
         for seed in seeds:
             offsets = np.linspace(-2, 2, images) if images > 1 else np.zeros(1)
             for i, offset in enumerate(offsets):
-                rows.append(
-                    ("r", method, "", seed, f"i{i}", "psnr", psnr + offset + 0.1 * seed, f"k-{method}")
-                )
+                rows.append(("r", method, "", seed, f"i{i}", "psnr", psnr + offset + 0.1 * seed, f"k-{method}"))
             rows.append(("r", method, "", seed, "", "swd", swd + 0.01 * seed, f"k-{method}"))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 

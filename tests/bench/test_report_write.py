@@ -124,9 +124,7 @@ def test_a_failing_figure_costs_no_numbers(tmp_path: Path) -> None:
     assert set(read_all(tmp_path)) == TABLES
 
 
-def test_a_failed_write_keeps_the_old_file_and_names_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_write_keeps_the_old_file_and_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "table.md").write_text("old")
 
     def full(*_: object) -> None:

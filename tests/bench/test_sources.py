@@ -181,9 +181,7 @@ def test_fits_take_what_they_say(tmp_path):
     whole = Image.fromarray(image[:, 10:40].copy()).resize((15, 15), Image.Resampling.LANCZOS)
     assert_array_equal(opened(tmp_path, size=15, fit="resize").image(0), np.array(whole))
     crop = opened(tmp_path, size=20, fit="random_crop").image(0)
-    places = [
-        (y, x) for y in range(11) for x in range(31) if np.array_equal(image[y : y + 20, x : x + 20], crop)
-    ]
+    places = [(y, x) for y in range(11) for x in range(31) if np.array_equal(image[y : y + 20, x : x + 20], crop)]
     assert len(places) == 1
 
 
@@ -241,9 +239,7 @@ def test_damage_inside_a_file_is_named_at_use(tmp_path):
 def pair_folders(root, count=3, scale=2, template="{}x2", size=16):
     for i in range(count):
         write(root / f"gt/{i}.png", pixels(size, size + 4, i))
-        write(
-            root / f"lq/{template.replace('{}', str(i))}.png", pixels(size // scale, (size + 4) // scale, i)
-        )
+        write(root / f"lq/{template.replace('{}', str(i))}.png", pixels(size // scale, (size + 4) // scale, i))
     return root
 
 
@@ -316,9 +312,7 @@ def test_a_damaged_lq_drops_its_pair(tmp_path):
     assert (list(source.ids), list(source.skipped)) == (["0.png", "2.png"], ["1.png"])
 
 
-@pytest.mark.parametrize(
-    "line", ["{0}.png", "{0}.png (16,20,3)", "{0}.png, {0}x2.png", "{0}.png (16, 20, 3)"]
-)
+@pytest.mark.parametrize("line", ["{0}.png", "{0}.png (16,20,3)", "{0}.png, {0}x2.png", "{0}.png (16, 20, 3)"])
 def test_meta_info_restricts_the_pairs(tmp_path, line):
     pair_folders(tmp_path, count=11)
     (tmp_path / "meta.txt").write_text("".join(line.format(i) + "\n" for i in (10, 2)) + "\n")
@@ -353,9 +347,7 @@ def test_photos_are_colour_crops(tmp_path):
         assert image.shape == (48, 48, 3)
         assert np.ptp(image.astype(int), axis=2).max() > 10
         assert_array_equal(image, again.image(index))
-    assert not np.array_equal(
-        source.image(0), open_source(PhotosData(count=1, size=48, seed=1), tmp_path).image(0)
-    )
+    assert not np.array_equal(source.image(0), open_source(PhotosData(count=1, size=48, seed=1), tmp_path).image(0))
 
 
 def test_photos_are_never_enlarged(tmp_path):

@@ -154,9 +154,7 @@ def test_an_exception_within_a_step(uninterrupted, tmp_path):
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize(
-    ("number", "error"), [(signal.SIGTERM, SystemExit), (signal.SIGINT, KeyboardInterrupt)]
-)
+@pytest.mark.parametrize(("number", "error"), [(signal.SIGTERM, SystemExit), (signal.SIGINT, KeyboardInterrupt)])
 def test_a_signal_is_obeyed_after_the_step_is_saved(uninterrupted, tmp_path, number, error, workers):
     """Also when the loader's workers get it too, as from a terminal or a scheduler."""
 

@@ -228,7 +228,9 @@ def test_notes_list_what_is_off() -> None:
         return text
 
     for perceptual in ("vgg19", "prior_discriminator", "off"):
-        assert note(perceptual).startswith("trained without: facial component discriminators (need face boxes); identity loss")
+        assert note(perceptual).startswith(
+            "trained without: facial component discriminators (need face boxes); identity loss"
+        )
     assert "VGG19" not in note("vgg19")
     assert note("off").endswith("VGG19 perceptual and style losses")
     assert note("prior_discriminator").endswith("in its place a distance of prior_discriminator features")

@@ -53,9 +53,7 @@ def test_other_sizes_are_centred_in_a_square() -> None:
     restored, feature = network.both(lq)
     torch.testing.assert_close(restored, network(square)[..., 11:52, 7:57])
     torch.testing.assert_close(feature, network.features(square)[..., 11:52, 7:57])
-    torch.testing.assert_close(
-        lq + network.output_proj.proj(network.features(square))[..., 11:52, 7:57], restored
-    )
+    torch.testing.assert_close(lq + network.output_proj.proj(network.features(square))[..., 11:52, 7:57], restored)
 
 
 def test_drop_path_rises_and_falls() -> None:

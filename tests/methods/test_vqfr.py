@@ -108,9 +108,7 @@ def test_state_dicts_have_the_released_keys_and_shapes(version: str, pinned) -> 
 def test_default_widths_are_the_published_ones() -> None:
     with torch.device("meta"):
         counts = {
-            version: [
-                sum(p.numel() for p in network.parameters()) for network in (made.network(), made.autoencoder())
-            ]
+            version: [sum(p.numel() for p in network.parameters()) for network in (made.network(), made.autoencoder())]
             for version in VERSIONS
             for made in [VQFRMethod(VQFRConfig.model_validate({"version": version}), Task("deblur", 1, 512), {})]
         }
@@ -349,7 +347,9 @@ def test_the_restoration_leaves_the_dictionary_as_it_is(version: str, train) -> 
         for name, state in fitted.weights.items()
     }
     assert not any("embedding" in key for key in moved["quantizer"])
-    assert {name for name, keys in moved.items() if not keys} == ({"quantizer", "decoder"} if version == "v2" else set())
+    assert {name for name, keys in moved.items() if not keys} == (
+        {"quantizer", "decoder"} if version == "v2" else set()
+    )
     assert method(version).restorer({"restoration": fitted.weights})
 
 

@@ -93,10 +93,7 @@ def features() -> FeatureExtractor:
 
 
 def tiled_textbook_loss(extractor: FeatureExtractor, x: Tensor, y: Tensor, patch: int) -> Tensor:
-    tiles = [
-        torch.cat([tile for rows in images.split(patch, 2) for tile in rows.split(patch, 3)])
-        for images in (x, y)
-    ]
+    tiles = [torch.cat([tile for rows in images.split(patch, 2) for tile in rows.split(patch, 3)]) for images in (x, y)]
     return textbook_loss(*(extractor(images)["level2"] for images in tiles))
 
 

@@ -195,7 +195,9 @@ def test_a_file_of_another_architecture_is_named(released: Files, index: int, co
 def test_a_restoration_module_of_other_widths_is_named(released: Files, tiny_config: UGPNetConfig) -> None:
     wider = RegressorConfig(name="nafnet", arguments={**TINY_REGRESSORS["nafnet_denoise"].arguments, "width": 6})
     torch.save(UGPNet(tiny_config.model_copy(update={"regressor": wider})).restoration.state_dict(), released[0])
-    with pytest.raises(CheckpointMismatch, match=r"resmodule_best\.pth: .*of another shape \(regression\.intro\.weight"):
+    with pytest.raises(
+        CheckpointMismatch, match=r"resmodule_best\.pth: .*of another shape \(regression\.intro\.weight"
+    ):
         UGPNet.load_official(*released)
 
 

@@ -20,7 +20,9 @@ from ugpnet.nn.resample import (
 )
 
 
-def reference(x: NDArray[np.float64], line: list[float], up: int, down: int, pad: tuple[int, int]) -> NDArray[np.float64]:
+def reference(
+    x: NDArray[np.float64], line: list[float], up: int, down: int, pad: tuple[int, int]
+) -> NDArray[np.float64]:
     """Axis by axis with scipy: its output has no zeros after the last sample and no padding, so add and crop here."""
     taps = np.array(line) / np.sum(line)
     for axis in (2, 3):

@@ -217,9 +217,7 @@ def test_batch_norm_sees_every_batch_once_and_only_the_encoder_s() -> None:
     recipe = synthesis_recipe(normed_model())
     before = snapshot(recipe.restoration)
     train(recipe, 3)
-    counts = {
-        name: int(value) for name, value in recipe.state_dict().items() if name.endswith("num_batches_tracked")
-    }
+    counts = {name: int(value) for name, value in recipe.state_dict().items() if name.endswith("num_batches_tracked")}
     assert {count for name, count in counts.items() if name.startswith("networks.synthesis.fencoder")} == {3}
     assert {count for name, count in counts.items() if name.startswith("restoration")} == {0}
     assert not moved(recipe.restoration, before)

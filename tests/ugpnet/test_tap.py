@@ -93,6 +93,10 @@ def test_tap_leaves_the_network_as_it_was_and_passes_gradients() -> None:
     assert not network.head._forward_pre_hooks
 
 
+def test_residual_is_seen_on_a_black_example() -> None:
+    assert Tap(NAFNet(3, 4, 1, (1, 1), (1, 1)), torch.zeros(1, 3, 32, 32)).residual
+
+
 def test_residual_can_be_told() -> None:
     assert Tap(Stranger(), EXAMPLE, residual=True).residual
 

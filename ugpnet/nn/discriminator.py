@@ -58,14 +58,10 @@ class StyleGAN2Discriminator(nn.Module):
         levels = octaves(out_size)
         width = [channels_at(out_size >> level, channel_multiplier, narrow) for level in range(levels + 1)]
         layer = ConvLayer if layers == "equalised" else SpectralConvLayer
-        blocks = [
-            ResBlock(width[level], width[level + 1], resample_kernel, layer) for level in range(levels)
-        ]
+        blocks = [ResBlock(width[level], width[level + 1], resample_kernel, layer) for level in range(levels)]
         self.conv_body = nn.Sequential(layer(3, width[0], 1), *blocks)
         self.final_conv = layer(width[-1] + (stddev_group is not None), width[-1], 3)
-        self.final_linear = (
-            _equalised_head(width[-1]) if layers == "equalised" else _spectral_head(width[-1])
-        )
+        self.final_linear = _equalised_head(width[-1]) if layers == "equalised" else _spectral_head(width[-1])
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.conv_body(x)

@@ -35,9 +35,7 @@ class HINBlock(nn.Module):
             self.csff_dec = nn.Conv2d(out_size, out_size, 3, padding=1)
         if hin:
             self.norm = nn.InstanceNorm2d(out_size // 2, affine=True)
-        down = (
-            nn.Conv2d(out_size, out_size, 4, stride=2, padding=1, bias=False) if downsample else nn.Identity()
-        )
+        down = nn.Conv2d(out_size, out_size, 4, stride=2, padding=1, bias=False) if downsample else nn.Identity()
         self.downsample: nn.Module = down
         self.hin = hin
         self.relu_slope = relu_slope

@@ -47,9 +47,7 @@ class SynthesisNetwork(nn.Module):
         wide = [channels * (2 if injection == "concat" else 1) for channels in width]
 
         def conv(in_channels: int, out_channels: int, upsample: bool) -> StyleConv:
-            return self.style_conv_type(
-                in_channels, out_channels, num_style_feat, upsample, resample_kernel, injection
-            )
+            return self.style_conv_type(in_channels, out_channels, num_style_feat, upsample, resample_kernel, injection)
 
         self.style_conv1 = conv(width[0], width[0], upsample=False)
         self.to_rgb1 = self.to_rgb_type(wide[0], num_style_feat, False, resample_kernel)
@@ -102,9 +100,7 @@ class SynthesisNetwork(nn.Module):
             image = render(level, x, image)
         return image, x
 
-    def _noise_maps(
-        self, noise: Noise, latents: Tensor, generator: torch.Generator | None
-    ) -> Sequence[Tensor]:
+    def _noise_maps(self, noise: Noise, latents: Tensor, generator: torch.Generator | None) -> Sequence[Tensor]:
         if not isinstance(noise, str):
             return noise
         if self.injection == "concat":
@@ -144,17 +140,13 @@ class StyleGAN2Generator(SynthesisNetwork):
         narrow: float = 1,
         injection: Injection = "add",
     ) -> None:
-        super().__init__(
-            out_size, num_style_feat, channel_multiplier, resample_kernel, narrow, injection=injection
-        )
+        super().__init__(out_size, num_style_feat, channel_multiplier, resample_kernel, narrow, injection=injection)
         self.num_style_feat = num_style_feat
         self.style_mlp = self.make_style_mlp(num_style_feat, num_mlp, lr_mlp)
         self.constant_input = ConstantInput(channels_at(4, channel_multiplier, narrow), size=4)
 
     def make_style_mlp(self, num_style_feat: int, num_mlp: int, lr_mlp: float) -> nn.Sequential:
-        layers = [
-            EqualLinear(num_style_feat, num_style_feat, lr_mul=lr_mlp, activate=True) for _ in range(num_mlp)
-        ]
+        layers = [EqualLinear(num_style_feat, num_style_feat, lr_mul=lr_mlp, activate=True) for _ in range(num_mlp)]
         return nn.Sequential(PixelNorm(), *layers)
 
     def map(self, z: Tensor) -> Tensor:

@@ -93,7 +93,7 @@ class Tap(nn.Module):
             lambda _module, _args, output: torch.zeros_like(output)
         )
         try:
-            shown = self.network(example) - self.network(torch.zeros_like(example))
+            shown = self.network(torch.ones_like(example)) - self.network(torch.zeros_like(example))
         finally:
             silence.remove()
         return bool(shown.abs().max() > 0)
@@ -136,15 +136,11 @@ def _probe(network: nn.Module, example: Tensor) -> tuple[Tensor, list[_Run]]:
 def _require_image(network: nn.Module, example: Tensor, image: object) -> None:
     name = type(network).__name__
     if not isinstance(image, Tensor):
-        raise TypeError(
-            f"Tap: {name} returns {type(image).__name__}; wrap it so that it returns the image only"
-        )
+        raise TypeError(f"Tap: {name} returns {type(image).__name__}; wrap it so that it returns the image only")
     height, width = example.shape[-2:]
     scale = image.shape[-1] // width
     if scale < 1 or image.shape != (len(example), IMAGE_CHANNELS, height * scale, width * scale):
-        raise TypeError(
-            f"Tap: {name} maps {tuple(example.shape)} to {tuple(image.shape)}, not to scaled images"
-        )
+        raise TypeError(f"Tap: {name} maps {tuple(example.shape)} to {tuple(image.shape)}, not to scaled images")
 
 
 def _find_head(image: Tensor, runs: list[_Run]) -> tuple[_Run, int]:

@@ -114,9 +114,7 @@ def lay_beard(
     ink = width * curves.steps() / canvas.pixel**2
     sheet = splat(canvas, curves, np.zeros(len(x), dtype=np.intp), 1, [ink, ink * tone[:, None]])[:, 0]
     shade = sheet[1] / (sheet[0] + 1e-9)
-    colour = (
-        0.8 * do.colour[:, None, None] * shade * (0.7 * light.key_colour + light.fill_colour)[:, None, None]
-    )
+    colour = 0.8 * do.colour[:, None, None] * shade * (0.7 * light.key_colour + light.fill_colour)[:, None, None]
     blend(image, colour, (1.0 - np.exp(-sheet[0])) * (0.6 if beard.growth == "stubble" else 0.95))
 
 
@@ -125,9 +123,7 @@ def _density(face: Face, growth: Growth, x: Array, y: Array) -> Array:
     lips = np.hypot(x / (face.mouth_width + 0.015), (y - mouth - 0.01) / (0.062 + 0.05 * face.mouth_open))
     off_lips = smoothstep(0.85, 1.1, lips)
     moustache = smoothstep(face.mouth_width + 0.05, face.mouth_width - 0.04, side)
-    moustache = (
-        moustache * smoothstep(mouth - 0.10, mouth - 0.075, y) * smoothstep(mouth + 0.02, mouth - 0.02, y)
-    )
+    moustache = moustache * smoothstep(mouth - 0.10, mouth - 0.075, y) * smoothstep(mouth + 0.02, mouth - 0.02, y)
     chin = smoothstep(0.17, 0.11, side) * smoothstep(mouth + 0.0, mouth + 0.06, y)
     edge = mouth - 0.03 - 1.4 * np.maximum(0.0, side - 0.20) + 0.02 * np.sin(31.0 * x)
     jaw = smoothstep(0.0, 0.06, y - edge)

@@ -81,9 +81,7 @@ def lay_neck(canvas: Canvas, outline: Outline, tone: Array, light: Light, image:
     blend(image[(slice(None), *window)], shade * (0.42 + 0.58 * shadow), mask)
 
 
-def lay_garment(
-    streams: Streams, canvas: Canvas, outline: Outline, wear: Garment, light: Light, image: Array
-) -> None:
+def lay_garment(streams: Streams, canvas: Canvas, outline: Outline, wear: Garment, light: Light, image: Array) -> None:
     """Shoulders with cloth and collar."""
     window = canvas.window(0.0, 0.80, 1.1, 0.25)
     canvas, view = canvas.crop(window), image[(slice(None), *window)]
@@ -102,9 +100,7 @@ def lay_garment(
     hang = smoothstep(0.0, 0.06, np.minimum(edge, 0.2))
     lit = shade_matte(light, normal) * (0.75 + 0.25 * hang)
     colour = _colour(canvas, wear, x, y, band, threads)
-    cover = canvas.cover(
-        np.minimum(inside, edge) if wear.collar != "roll" else np.maximum(inside, band - 0.001)
-    )
+    cover = canvas.cover(np.minimum(inside, edge) if wear.collar != "roll" else np.maximum(inside, band - 0.001))
     shadow = smoothstep(-0.05, 0.0, edge) * 0.35
     view *= 1.0 - shadow * (1.0 - cover) * smoothstep(-0.01, 0.02, inside)
     blend(view, colour * lit * relief, cover)
@@ -131,9 +127,7 @@ def _colour(canvas: Canvas, wear: Garment, x: Array, y: Array, band: Array, thre
     on_band = canvas.cover(band)
     ribs = 1.0 + 0.35 * ripple(np.arctan2(y - 0.5, x) * 3.2 / wear.period + 0.25) * canvas.resolves(0.065)
     plain = wear.colour if wear.weave not in ("plaid", "stripe") else wear.second
-    trim = (
-        0.85 * plain[:, None, None] * (ribs if wear.collar in ("crew", "roll", "vee") else np.ones_like(ribs))
-    )
+    trim = 0.85 * plain[:, None, None] * (ribs if wear.collar in ("crew", "roll", "vee") else np.ones_like(ribs))
     blend(colour, trim, on_band)
     rim = np.exp(-((band / 0.014) ** 2))
     return np.asarray(colour * (1.0 - 0.45 * rim))
@@ -155,9 +149,7 @@ def _weave(streams: Streams, canvas: Canvas, wear: Garment, x: Array, y: Array) 
     if wear.weave == "twill":
         return none, yarn * (1.0 + wear.contrast * ripple((x + y) / (0.75 * p) + 0.25))
     if wear.weave == "plain":
-        return none, yarn * (
-            1.0 + wear.contrast * ripple(x / (0.8 * p) + 0.25) * ripple(y / (0.8 * p) + 0.25)
-        )
+        return none, yarn * (1.0 + wear.contrast * ripple(x / (0.8 * p) + 0.25) * ripple(y / (0.8 * p) + 0.25))
     if wear.weave == "tweed":
         return smoothstep(0.3, 1.6, fuzz) * 0.8, yarn * (1.0 + 0.34 * fuzz)
     if wear.weave == "stripe":

@@ -133,9 +133,7 @@ def _eyeball(streams: Streams, canvas: Canvas, eye: Eye, gaze: Gaze) -> Array:
     fibres = _fibres(streams, canvas, away, angle, eye.side)
     heart = smoothstep(0.75, 0.35, away)
     colour = gaze.colour[:, None, None] * (1.0 - heart) + gaze.heart[:, None, None] * heart
-    colour = (
-        colour * fibres * (1.0 + 0.5 * clamp(dy, -1.0, 1.0)) * (1.0 - 0.75 * smoothstep(0.78, 1.02, away))
-    )
+    colour = colour * fibres * (1.0 + 0.5 * clamp(dy, -1.0, 1.0)) * (1.0 - 0.75 * smoothstep(0.78, 1.02, away))
     blend(white, colour, canvas.cover((1.0 - away) * IRIS_RADIUS))
     blend(white, linear(8, 6, 6), canvas.cover((gaze.pupil - away) * IRIS_RADIUS))
     return white

@@ -57,9 +57,7 @@ def lay_glasses(canvas: Canvas, head: Head, wear: Glasses, light: Light, image: 
     frame = np.maximum(np.maximum(rim, bridge), temple) * head.mask[window]
     shadow = clamp(1.0 - np.abs(inner - 0.03) / 0.035, 0.0, 1.0) * (y > 0)
     view *= 1.0 - 0.22 * shadow * head.mask[window]
-    glint = smoothstep(
-        0.03, 0.0, np.abs(x - np.sign(x) * centre + 0.7 * y - 0.05 * light.key[0])
-    ) * canvas.cover(inner)
+    glint = smoothstep(0.03, 0.0, np.abs(x - np.sign(x) * centre + 0.7 * y - 0.05 * light.key[0])) * canvas.cover(inner)
     view += 0.10 * glint * light.key_colour[:, None, None]
     shine = 0.5 + 1.2 * smoothstep(0.25, -0.2, y / wear.half_height + 0.5)
     blend(view, wear.colour[:, None, None] * shine * (0.4 + 0.6 * light.key_colour[:, None, None]), frame)

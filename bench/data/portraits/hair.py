@@ -23,10 +23,7 @@ def _table(guide: Array, beyond: Array, rows: int) -> tuple[Array, Array]:
     """x and y along a guide in `rows` steps from REACH_BACK to 1; before 0 it runs back along `beyond`."""
     t = np.linspace(REACH_BACK, 1.0, rows)
     knots = np.linspace(0.0, 1.0, len(guide))
-    x, y = (
-        np.where(t < 0.0, np.interp(-t, knots, beyond[:, c]), np.interp(t, knots, guide[:, c]))
-        for c in (0, 1)
-    )
+    x, y = (np.where(t < 0.0, np.interp(-t, knots, beyond[:, c]), np.interp(t, knots, guide[:, c])) for c in (0, 1))
     return x, y
 
 
@@ -54,15 +51,12 @@ def grow(
     lock, strip, own = rng.random((locks, 6)), rng.random(STRIPS), rng.random((count, 8))
     lock = lock[np.arange(count) % locks]
     start = (
-        patch.start[0]
-        + (patch.start[1] - patch.start[0]) * clamp(lock[:, 0] + 0.10 * (own[:, 0] - 0.5), 0, 1) ** 1.6
+        patch.start[0] + (patch.start[1] - patch.start[0]) * clamp(lock[:, 0] + 0.10 * (own[:, 0] - 0.5), 0, 1) ** 1.6
     )
     q0 = lock[:, 1] + 0.055 * (own[:, 1] - 0.5) * (1.0 if not short else 1.4)
     length = patch.length[0] + (patch.length[1] - patch.length[0]) * (0.6 * lock[:, 2] + 0.4 * own[:, 2])
     drift = patch.drift[0] + (patch.drift[1] - patch.drift[0]) * (0.7 * lock[:, 3] + 0.3 * own[:, 3])
-    reach = (
-        float(np.hypot(*np.diff(patch.outer, axis=0).T).sum()) * patch.length[1] + abs(patch.drift[1]) * 0.4
-    )
+    reach = float(np.hypot(*np.diff(patch.outer, axis=0).T).sum()) * patch.length[1] + abs(patch.drift[1]) * 0.4
     turns = 1.0 + 1.5 * (do.cut == "curly")
     s = np.linspace(0.0, 1.0, samples_for(canvas, reach + 2 * np.pi * do.curl * turns))[None, :]
     t = np.minimum(start[:, None] + length[:, None] * s, 1.0)
@@ -109,12 +103,9 @@ def comb(
         tone = _lit(curves, outline.face, do, light)
         layer = np.minimum((own[:, 2] * LAYERS).astype(np.intp), LAYERS - 1)
         variation = (
-            np.exp(2.9 * (own[:, 0:1] - 0.5) + 0.9 * (own[:, 1:2] - 0.5))
-            * np.array([0.40, 0.8, 1.15])[layer, None]
+            np.exp(2.9 * (own[:, 0:1] - 0.5) + 0.9 * (own[:, 1:2] - 0.5)) * np.array([0.40, 0.8, 1.15])[layer, None]
         )
-        thick = (
-            0.0062 * 900.0 / strand_count(canvas) * (0.5 + own[:, 3:4]) * (1.8 if do.cut == "crop" else 1.0)
-        )
+        thick = 0.0062 * 900.0 / strand_count(canvas) * (0.5 + own[:, 3:4]) * (1.8 if do.cut == "crop" else 1.0)
         taper = np.minimum(1.0, 3.0 * (1.02 - np.linspace(0.0, 1.0, length.shape[1])))[None, :]
         ink = (thick / canvas.pixel**2) * taper * length
         tone *= variation
@@ -151,9 +142,7 @@ def _lit(all_curves: Curves, face: Face, do: Hairdo, light: Light) -> Array:
     return np.repeat(tone, every, axis=1)[:, :count]
 
 
-def lay_hair(
-    canvas: Canvas, do: Hairdo, sheets: HairSheets, light: Light, image: Array, dim: float = 1.0
-) -> None:
+def lay_hair(canvas: Canvas, do: Hairdo, sheets: HairSheets, light: Light, image: Array, dim: float = 1.0) -> None:
     """Composite the layers, back to front, over `image`."""
     size = max(3, round(0.11 / canvas.pixel))
     cover = 1.0 - np.exp(-2.5 * sheets.ink.sum(axis=0))

@@ -81,9 +81,7 @@ def draw_hairdo(streams: Streams, face: Face) -> Hairdo:
         ]
     )
     cut = CUTS[int(np.searchsorted(np.cumsum(odds / odds.sum()), u[0]).clip(0, len(CUTS) - 1))]
-    tall = {"crop": 0.010, "bald": 0.0, "afro": 0.15, "curly": 0.09, "long": 0.04, "bob": 0.05}.get(
-        cut, 0.035
-    )
+    tall = {"crop": 0.010, "bald": 0.0, "afro": 0.15, "curly": 0.09, "long": 0.04, "bob": 0.05}.get(cut, 0.035)
     end = {"long": 1.05, "bob": 0.36, "curly": 0.55 - 0.45 * male}.get(cut, 0.0)
     return Hairdo(
         cut=cut,
@@ -176,9 +174,7 @@ def front_patches(do: Hairdo, outline: Outline) -> list[Patch]:
         "afro": ((-0.1, 0.98), (-0.08, 0.08), (0.05, 0.20)),
     }[do.cut]
     sides = _sides(do, outline)
-    patches = [
-        Patch(*own, other, start, length, drift, 1.0) for own, other in zip(sides, sides[::-1], strict=True)
-    ]
+    patches = [Patch(*own, other, start, length, drift, 1.0) for own, other in zip(sides, sides[::-1], strict=True)]
     if do.fringe:
         patches.append(_fringe(do, outline))
     return patches
@@ -188,9 +184,7 @@ def _fringe(do: Hairdo, outline: Outline) -> Patch:
     w, top = 0.82 * outline.face.width, do.hairline - 0.16
     edges = []
     for side in (-1.0, 1.0):
-        points = _smooth(
-            [(do.parting + side * 0.10, top), (side * 0.75 * w, do.hairline + 0.03), (side * w, -0.24)]
-        )
+        points = _smooth([(do.parting + side * 0.10, top), (side * 0.75 * w, do.hairline + 0.03), (side * w, -0.24)])
         points[:, 0], _ = outline.project(points[:, 0], points[:, 1])
         edges.append(points)
     return Patch(edges[0], edges[1], (edges[0], edges[1]), (0.0, 0.15), (0.70, 0.86), (-0.10, 0.10), 0.8)
@@ -202,7 +196,6 @@ def back_patches(do: Hairdo, outline: Outline) -> list[Patch]:
         return []
     w = outline.face.width + do.volume
     edges = [
-        _smooth([(side * 0.5 * w, -0.4), (side * w, 0.0), (side * (w + do.flare), do.end_y)])
-        for side in (-1.0, 1.0)
+        _smooth([(side * 0.5 * w, -0.4), (side * w, 0.0), (side * (w + do.flare), do.end_y)]) for side in (-1.0, 1.0)
     ]
     return [Patch(edges[0], edges[1], (edges[0], edges[1]), (0.0, 0.3), (0.55, 0.75), (-0.05, 0.05), 0.7)]

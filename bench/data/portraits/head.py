@@ -112,9 +112,7 @@ class Outline:
         face = self.face
         up = clamp((SKULL_Y - y) / (SKULL_Y - face.top), 0.0, 1.0)
         down = clamp((y - SKULL_Y) / (face.chin - SKULL_Y), 0.0, 1.0)
-        jaw = np.sqrt(np.maximum(0.0, 1.0 - down**face.jaw)) * (
-            1.0 - face.taper * down * down * (3.0 - 2.0 * down)
-        )
+        jaw = np.sqrt(np.maximum(0.0, 1.0 - down**face.jaw)) * (1.0 - face.taper * down * down * (3.0 - 2.0 * down))
         return np.asarray(face.width * np.where(y < SKULL_Y, np.sqrt(1.0 - up * up), jaw))
 
     def centre(self, y: Array) -> Array:

@@ -24,9 +24,7 @@ def draw_light(streams: Streams) -> Light:
     """A lamp in front, above and to one side."""
     rng = streams.part(Part.LIGHT)
     azimuth, elevation = rng.uniform(-1.05, 1.05), rng.uniform(0.15, 0.85)
-    key = np.array(
-        [np.sin(azimuth) * np.cos(elevation), -np.sin(elevation), np.cos(azimuth) * np.cos(elevation)]
-    )
+    key = np.array([np.sin(azimuth) * np.cos(elevation), -np.sin(elevation), np.cos(azimuth) * np.cos(elevation)])
     warmth = rng.normal(0.0, 0.10)
     tint = rng.normal(0.0, 0.08, 3)
     return Light(
@@ -48,9 +46,7 @@ def shade_skin(light: Light, normal: Array, albedo: Array, occlusion: Array, glo
     sheen = _sheen(light, normal) * gloss
     for c, wrap in enumerate(wraps):
         diffuse = np.maximum(lambert + wrap, 0.0) / (1.0 + wrap)
-        lit = (
-            light.key_colour[c] * diffuse * (0.45 + 0.55 * occlusion) + light.fill_colour[c] * up * occlusion
-        )
+        lit = light.key_colour[c] * diffuse * (0.45 + 0.55 * occlusion) + light.fill_colour[c] * up * occlusion
         shaded[c] = albedo[c] * (lit + light.rim_colour[c] * rim) + light.key_colour[c] * sheen
     return shaded
 

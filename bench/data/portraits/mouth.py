@@ -20,9 +20,7 @@ def paint_mouth(streams: Streams, canvas: Canvas, head: Head, paint: Paint) -> N
     line = -0.085 * face.smile * (u * u - 0.35) + 0.006 * ripple(1.5 * u + 0.25) * inside
     gap = 0.052 * face.mouth_open * inside**0.7
     top, bottom = line - 0.6 * gap, line + 1.4 * gap
-    bow = inside**0.75 * (
-        1.0 - 0.26 * np.exp(-((u / 0.16) ** 2)) + 0.10 * np.exp(-(((np.abs(u) - 0.3) / 0.2) ** 2))
-    )
+    bow = inside**0.75 * (1.0 - 0.26 * np.exp(-((u / 0.16) ** 2)) + 0.10 * np.exp(-(((np.abs(u) - 0.3) / 0.2) ** 2)))
     upper = canvas.cover(np.minimum(y - top + face.lip_upper * bow, top - y))
     lower = canvas.cover(np.minimum(y - bottom, bottom + face.lip_lower * inside**0.62 - y))
     colour, ridges = _lip_colour(streams, face), _ridges(streams, canvas, u, y)

@@ -29,9 +29,7 @@ def render(seed: int, index: int, size: int) -> NDArray[np.uint8]:
     samples = 2 if size < 384 else 1
     linear = _paint(Streams(seed, index), Canvas.whole(size * samples))
     if samples == 2:
-        linear = 0.25 * (
-            linear[:, ::2, ::2] + linear[:, 1::2, ::2] + linear[:, ::2, 1::2] + linear[:, 1::2, 1::2]
-        )
+        linear = 0.25 * (linear[:, ::2, ::2] + linear[:, 1::2, ::2] + linear[:, ::2, 1::2] + linear[:, 1::2, 1::2])
     encoded = (1.0 - np.exp(-1.35 * np.maximum(linear, 0.0))) ** (1.0 / 2.2)
     return np.rint(255.0 * encoded).astype(np.uint8).transpose(1, 2, 0)
 
@@ -43,9 +41,7 @@ def _paint(streams: Streams, canvas: Canvas) -> Array:
     image = paint_backdrop(streams, canvas)
     back = hairdo.back_patches(do, outline)
     if back:
-        hair.lay_hair(
-            canvas, do, hair.comb(streams, canvas, outline, do, back, light, 8), light, image, dim=0.45
-        )
+        hair.lay_hair(canvas, do, hair.comb(streams, canvas, outline, do, back, light, 8), light, image, dim=0.45)
     cloth.lay_neck(canvas, outline, tone, light, image)
     cloth.lay_garment(streams, canvas, outline, cloth.draw_garment(streams), light, image)
     front = hairdo.front_patches(do, outline)

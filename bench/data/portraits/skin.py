@@ -95,13 +95,9 @@ def _occlusion(head: Head) -> Array:
     dark += 0.26 * bump(x, y - mouth - 0.095, 0.15, 0.055)
     dark += 0.30 * bump(x - face.mouth_width, y - mouth, 0.06, 0.055)
     dark += 0.30 * bump(x - face.nose_width - 0.035, y - nose + 0.01, 0.035, 0.055)
-    fold = np.abs(
-        x - (face.nose_width + 0.02 + 0.34 * (y - nose) + 0.09 * np.sqrt(np.maximum(y - nose, 0.0)))
-    )
+    fold = np.abs(x - (face.nose_width + 0.02 + 0.34 * (y - nose) + 0.09 * np.sqrt(np.maximum(y - nose, 0.0))))
     along = smoothstep(nose - 0.03, nose + 0.04, y) * smoothstep(mouth + 0.06, mouth - 0.03, y)
-    dark += (
-        (0.08 + 0.26 * face.age + 0.12 * max(face.smile, 0.0)) * along * np.maximum(0.0, 1.0 - fold / 0.028)
-    )
+    dark += (0.08 + 0.26 * face.age + 0.12 * max(face.smile, 0.0)) * along * np.maximum(0.0, 1.0 - fold / 0.028)
     return np.asarray(clamp(1.0 - dark, 0.15, 1.0))
 
 
