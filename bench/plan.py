@@ -128,7 +128,7 @@ class _Planner:
         return self._add(Job("restore", f"{row.label} restore", identity, spec, inputs, len(self._source("test").ids)))
 
     def _need(self, row: Row, method: Method, need: str, seed: int) -> str:
-        """The key of what provides `need`: an own stage, a peer's last stage, or a released backbone."""
+        """The key of what provides `need`: an own stage, a peer's last stage, or a backbone, the row's own or released."""
         for stage in method.stages():
             if stage.name == need:
                 return self._stage(row, method, stage, seed)
@@ -137,7 +137,8 @@ class _Planner:
             if not peer.stages():
                 raise Unavailable(f"{row.label}: {need} {row.peers[need].label!r} has no weights to start from")
             return self._stage(row.peers[need], peer, peer.stages()[-1], seed)
-        return self._load(weights.locate(need), {"backbone": need}, need)
+        own = row.weights.get(need)
+        return self._load(weights.locate(need) if own is None else own, {"backbone": need}, need)
 
     def _stage(self, row: Row, method: Method, stage: Stage, seed: int) -> str:
         last = method.stages()[-1].name

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -17,6 +18,13 @@ from bench.errors import WeightsError
 from ugpnet.recipe import Weights
 
 SEPARATOR = ":"
+
+_REBUILD: Any = np.float64(0).__reduce__()[0]
+NUMPY_SCALARS: list[Any] = [
+    (_REBUILD, "numpy.core.multiarray.scalar"), (_REBUILD, "numpy._core.multiarray.scalar"),
+    np.dtype, np.dtypes.Float64DType, np.dtypes.Float32DType, np.dtypes.Int64DType,
+]  # fmt: skip
+"""What a pickled number of NumPy 1 or 2 names; none of it runs code."""
 
 
 def save_weights(path: Path, weights: Weights) -> None:
@@ -46,14 +54,15 @@ def is_own(path: Path) -> bool:
 
 
 def read_checkpoint(path: Path) -> Mapping[str, Any]:
-    """Whatever mapping a checkpoint holds: safetensors, or torch's format restricted to tensors and plain containers.
+    """Whatever mapping a checkpoint holds: safetensors, or torch's format restricted to tensors, numbers and containers.
 
     Raises WeightsError: not a checkpoint, cut short, or a pickle that wants to run code (refused).
     """
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(NUMPY_SCALARS):
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise WeightsError(
             f"{path}: refused: this pickle holds more than tensors and could run code ({_first(error)}); "
