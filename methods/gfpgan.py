@@ -11,7 +11,8 @@ from torch.nn import functional as F
 
 from methods.base import Facts, Method, Peer, Prior, Stage, Upstream
 from methods.networks.clean_weights import clean_state
-from methods.networks.gfpgan import GFPGANv1Clean
+from methods.networks.gfpgan import GFPGAN as Network
+from methods.networks.gfpgan import GFPGANv1, GFPGANv1Clean
 from methods.networks.images import enlarge, signed, unsigned
 from ugpnet.checkpoints import load_strict, unwrap
 from ugpnet.features import DiscriminatorFeatures
@@ -49,9 +50,13 @@ class Training(Config):
 
 
 class GFPGANConfig(Config):
-    """The decoder has the widths of `prior`; `narrow` and `channel_multiplier` are read from it."""
+    """The decoder has the widths of `prior`; `narrow` and `channel_multiplier` are read from it.
+
+    `variant`: the layers of the released v1.2 to v1.4, or those of the paper's v1, which restores colours too.
+    """
 
     prior: Peer = "stylegan2"
+    variant: Literal["clean", "paper"] = "clean"
     different_w: bool = True
     sft_half: bool = True
     training: Training = Training()
@@ -61,6 +66,7 @@ class GFPGANConfig(Config):
 class StageConfig(Config):
     """What the one stage reads beside the prior."""
 
+    variant: Literal["clean", "paper"] = "clean"
     different_w: bool
     sft_half: bool
     training: Training
@@ -73,7 +79,7 @@ class GFPGANRecipe(Recipe):
     """
 
     def __init__(
-        self, generator: GFPGANv1Clean, discriminator: nn.Module, perceptual: nn.Module | None, training: Training
+        self, generator: Network, discriminator: nn.Module, perceptual: nn.Module | None, training: Training
     ) -> None:
         super().__init__(
             {"generator": generator, "discriminator": discriminator},
@@ -88,8 +94,8 @@ class GFPGANRecipe(Recipe):
         self.config = training
 
     @property
-    def _gfpgan(self) -> GFPGANv1Clean:
-        return cast(GFPGANv1Clean, self.networks["generator"])
+    def _gfpgan(self) -> Network:
+        return cast(Network, self.networks["generator"])
 
     def forward(self, batch: Batch, step: int) -> Shared:
         restored, pyramid = self._gfpgan.restore(_input(batch.lq, self._gfpgan))
@@ -140,7 +146,7 @@ def pyramid_loss(pyramid: list[Tensor], gt: Tensor) -> Tensor:
 class Restorer(nn.Module):
     """lq and restored in [0, 1]; a smaller lq is enlarged first. The noise is that of the state dict."""
 
-    def __init__(self, network: GFPGANv1Clean) -> None:
+    def __init__(self, network: Network) -> None:
         super().__init__()
         self.network = network
 
@@ -148,12 +154,12 @@ class Restorer(nn.Module):
         return restore(self.network, lq)
 
 
-def restore(network: GFPGANv1Clean, lq: Tensor) -> Tensor:
+def restore(network: Network, lq: Tensor) -> Tensor:
     """Restored images (B,3,S,S) of lq (B,3,S/scale,S/scale), both in [0, 1]."""
     return unsigned(network.restore(_input(lq, network), noise="stored")[0])
 
 
-def _input(lq: Tensor, network: GFPGANv1Clean) -> Tensor:
+def _input(lq: Tensor, network: Network) -> Tensor:
     return signed(enlarge(lq, network.stylegan_decoder.out_size // lq.shape[-1]))
 
 
@@ -191,9 +197,10 @@ class GFPGAN(Method):
         backbones = ("vgg19",) if self.config.training.perceptual == "vgg19" else ()
         return (Stage("restoration", reads, self.config.budget, self._recipe, needs=("prior", *backbones)),)
 
-    def network(self) -> GFPGANv1Clean:
+    def network(self) -> Network:
         prior = self._prior().network()
-        return GFPGANv1Clean(
+        made = GFPGANv1Clean if self.config.variant == "clean" else GFPGANv1
+        return made(
             prior.out_size, prior.num_style_feat, prior.channel_multiplier, num_mlp=len(prior.style_mlp) - 1,
             input_is_latent=True, different_w=self.config.different_w, narrow=prior.narrow, sft_half=self.config.sft_half,
         )  # fmt: skip
@@ -210,11 +217,13 @@ class GFPGAN(Method):
         return self.adapt(network).eval()
 
     def adapt(self, network: nn.Module) -> nn.Module:
-        return Restorer(cast(GFPGANv1Clean, network))
+        return Restorer(cast(Network, network))
 
     def _recipe(self, upstream: Upstream) -> GFPGANRecipe:
         network, discriminator = self.network(), self._prior().discriminator()
-        load_strict(network.stylegan_decoder, clean_state(upstream["prior"]["generator"]), "GFP-GAN prior")
+        prior = upstream["prior"]["generator"]
+        decoder = clean_state(prior) if self.config.variant == "clean" else prior
+        load_strict(network.stylegan_decoder, decoder, "GFP-GAN prior")
         perceptual = self._perceptual(upstream)
         return GFPGANRecipe(network, discriminator, perceptual, self.config.training)
 
