@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench import degradations, metrics, weights
+from bench import degradations, metrics, official, weights
 from bench.data.sources import Source, open_source
 from bench.device import describe_device
 from bench.errors import BenchError, SuiteError, Unavailable
 from bench.job import Job, in_order
 from bench.metrics.names import spec as metric_spec
 from bench.protocol import protocol_id
+from bench.registry import Checkpoint
 from bench.report.reference import Reference
 from bench.row import Row
-from bench.store import digest
 from bench.suite import Suite
 from methods.base import Method, Prior, Stage
 
@@ -147,6 +147,8 @@ class _Planner:
     def _stage(self, row: Row, method: Method, stage: Stage, seed: int) -> str:
         last = method.stages()[-1].name
         given = row.weights.get(stage.name) or (row.weights.get("") if stage.name == last else None)
+        if isinstance(given, Checkpoint):
+            given = official.locate(given, self.suite.task)
         if given is not None:
             identity = {"method": row.identity(), "stage": stage.name}
             return self._load(
@@ -185,7 +187,7 @@ class _Planner:
         return Job("train", f"{row.label} {stage.name}", identity, spec, inputs, stage.budget.iterations)
 
     def _load(self, path: Any, identity: Mapping[str, Any], label: str, spec: Mapping[str, Any] | None = None) -> str:
-        identity = {**identity, "sha256": digest(path)}
+        identity = {**identity, "sha256": weights.digest(path)}
         return self._add(Job("load", f"{label} weights", identity, {"path": str(path.resolve()), **(spec or {})}))
 
     def _measure(self, row: Row) -> str | None:

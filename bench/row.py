@@ -5,21 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import methods
+from bench.registry import Checkpoint
 from methods.base import Method, Task, roles
 from ugpnet.recipe import Config
+
+WeightSource: TypeAlias = Path | Checkpoint
+"""A file, or a released checkpoint that need not be on this machine."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table, or a component that lines refer to. `weights`: stage or backbone -> file that replaces it."""
+    """One line of the table, or a component that lines refer to. `weights`: stage or backbone -> what replaces it."""
 
     label: str
     method: str
     config: Config
-    weights: Mapping[str, Path] = field(default_factory=dict)
+    weights: Mapping[str, WeightSource] = field(default_factory=dict)
     peers: Mapping[str, Row] = field(default_factory=dict)
     variant: str | None = None
 

@@ -63,7 +63,7 @@ class Pretrained:
         Raises CheckpointMismatch naming the file and what does not fit.
         """
         states = {file: _read(file) for file in (restoration, synthesis, fusion)}
-        parts = _join_parts(states[synthesis], synthesis)
+        parts = join_parts(states[synthesis], str(synthesis))
         state = _unwrap(states[restoration], restoration)
         church = not any(name.startswith("fencoder.downblocks.5") for name in parts)
         model: UGPNet = cls(preset(identify(state, str(restoration)), church))
@@ -86,8 +86,8 @@ def identify(state: Mapping[str, Tensor], what: str) -> Preset:
     )
 
 
-def _join_parts(checkpoint: Mapping[str, Any], what: File) -> dict[str, Tensor]:
-    """The synthesis file keeps one state dict per part."""
+def join_parts(checkpoint: Mapping[str, Any], what: str) -> dict[str, Tensor]:
+    """The synthesis module's state dict from its file, which keeps one per part. Raises CheckpointMismatch."""
     parts = ("generator", "fencoder", "wmodule")
     if missing := [part for part in parts if not isinstance(checkpoint.get(part), Mapping)]:
         raise CheckpointMismatch(f"{what}: not a synthesis module of UGPNet, it has no {', '.join(missing)}")
