@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import methods
-from methods.base import Method, Task, roles
+from bench.store import digest
+from methods.base import Method, Task, files, roles
 from ugpnet.recipe import Config
 
 
@@ -37,9 +38,11 @@ class Row:
         }
 
     def identity(self) -> dict[str, Any]:
-        """What of this row can change a restored image beside its weights: no labels, no names of peers."""
+        """What of this row can change a restored image beside its weights: no labels, no names of peers or files."""
         kind = methods.load(self.method)
-        config = self.config.model_dump(mode="json", exclude_defaults=True, exclude=set(roles(kind.Config)))
+        named = {*roles(kind.Config), *files(kind.Config)}
+        config = self.config.model_dump(mode="json", exclude_defaults=True, exclude=named)
+        config |= {name: {"sha256": digest(getattr(self.config, name))} for name in files(kind.Config)}
         peers = {role: peer.identity() for role, peer in self.peers.items()}
         return {"method": self.method, "version": kind.version, "config": config, "peers": peers}
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import pickle
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from bench.errors import WeightsError
+from ugpnet import checkpointfile
+from ugpnet.checkpoints import CheckpointMismatch
 from ugpnet.recipe import Weights
 
 SEPARATOR = ":"
@@ -46,35 +45,19 @@ def is_own(path: Path) -> bool:
 
 
 def read_checkpoint(path: Path) -> Mapping[str, Any]:
-    """Whatever mapping a checkpoint holds: safetensors, or torch's format restricted to tensors and plain containers.
-
-    Raises WeightsError: not a checkpoint, cut short, or a pickle that wants to run code (refused).
-    """
-    if path.suffix == ".safetensors":
-        return _read_safetensors(path)
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise WeightsError(
-            f"{path}: refused: this pickle holds more than tensors and could run code ({_first(error)}); "
-            "ask its author for safetensors or a plain state dict"
-        ) from None
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise WeightsError(
-            f"{path}: cannot be read as a checkpoint, it may be cut short or no checkpoint: {_first(error)}"
-        ) from None
-    if not isinstance(content, Mapping):
-        raise WeightsError(f"{path}: holds a {type(content).__name__} where a state dict is wanted")
-    return content
+    """What `ugpnet.checkpointfile.read_checkpoint` reads. Raises WeightsError naming the file."""
+    with _as_weights_errors():
+        return checkpointfile.read_checkpoint(path)
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    with _as_weights_errors():
+        return checkpointfile.read_safetensors(path)
+
+
+@contextmanager
+def _as_weights_errors() -> Iterator[None]:
     try:
-        tensors: dict[str, Tensor] = load_file(str(path))
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path}: cannot be read as safetensors: {_first(error)}") from None
-    return tensors
-
-
-def _first(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+        yield
+    except CheckpointMismatch as error:
+        raise WeightsError(str(error)) from None
