@@ -15,7 +15,6 @@ from bench.job import Job, in_order
 from bench.metrics.names import spec as metric_spec
 from bench.protocol import protocol_id
 from bench.row import Row
-from bench.store import digest
 from bench.suite import Suite
 from methods.base import Loaded, Method, Prior, Stage
 
@@ -179,7 +178,7 @@ class _Planner:
         return Job("train", f"{row.label} {stage.name}", identity, spec, inputs, stage.budget.iterations)
 
     def _load(self, path: Any, identity: Mapping[str, Any], label: str, spec: Mapping[str, Any] | None = None) -> str:
-        identity = {**identity, "sha256": digest(path)}
+        identity = {**identity, "sha256": weights.digest(path)}
         return self._add(Job("load", f"{label} weights", identity, {"path": str(path.absolute()), **(spec or {})}))
 
     def _measure(self, row: Row) -> str | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import methods
-from bench.store import digest
+from bench.weights import digest
 from methods.base import Method, Task, files, roles
 from ugpnet.recipe import Config
 
