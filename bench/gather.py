@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,13 +21,15 @@ from bench.protocol import protocol_id
 from bench.report.model import COLUMNS, Direction, Latency, MethodInfo, MetricInfo, Pictures, Report
 from bench.store import Store
 
+BYTES_PER_WEIGHT = 4  # measured in fp32
+
 
 def gather(plan: Plan, store: Store, outcome: Outcome, run: str) -> Report:
     """The report of what is done; rows without numbers say why."""
     return Report(
         name=plan.suite.file.name, rows=_rows(plan, store, run), metrics=_metrics(plan),
         methods=tuple(_method(row, store, outcome) for row in plan.rows),
-        pictures=_pictures(plan, store), curves=_curves(plan, store),
+        pictures=_pictures(plan, store), curves=_curves(plan, store), reference=plan.reference,
     )  # fmt: skip
 
 
@@ -65,13 +68,19 @@ def _method(row: RowPlan, store: Store, outcome: Outcome) -> MethodInfo:
         return MethodInfo(row.row.label, family, reason, notes=row.notes)
     measured = json.loads((store.path(row.measure) / "measure.json").read_text())
     latency, device = measured["latency_ms"], measured["device"]
-    label = (
-        f"{device['name']}{', {} threads'.format(device['threads']) if 'threads' in device else ''}, {latency['clock']}"
-    )
+    threads = f", {device['threads']} threads" if "threads" in device else ""
+    label = f"{device['name']}{threads}, {latency['clock']}"
+    size: dict[str, Any] = measured["complexity"]
     return MethodInfo(
-        row.row.label, family, reason, measured["complexity"]["parameters"], measured["complexity"]["macs"],
-        Latency(latency["median"], latency["p10"], latency["p90"], label), row.notes,
+        row.row.label, family, reason, size["parameters"], size["macs"],
+        size["parameters"] * BYTES_PER_WEIGHT + size["peak_bytes"],
+        Latency(latency["median"], latency["p10"], latency["p90"], label),
+        (*row.notes, *((_parts(size["parts"]),) if family == "hybrid" else ())),
     )  # fmt: skip
+
+
+def _parts(parameters: Mapping[str, int]) -> str:
+    return "parameters: " + ", ".join(f"{part} {count / 1e6:.1f} M" for part, count in parameters.items())
 
 
 def _pictures(plan: Plan, store: Store) -> Pictures | None:
@@ -83,9 +92,9 @@ def _pictures(plan: Plan, store: Store) -> Pictures | None:
         restored = spec[key].inputs["restored"] if key in spec else None
         if restored is not None and key is not None and store.has(key):
             folders[row.row.label] = store.path(restored) / "images"
-    source = open_source(plan.suite.file.data.test, plan.suite.root, store.cache)
     if not folders or plan.suite.file.task == "prior":
         return None
+    source = open_source(plan.suite.data().test, plan.suite.root, store.cache)
     position = {name: index for index, name in enumerate(source.ids)}
     degraded = _degraded_loader(plan, source, position)
     chosen = plan.suite.file.figures.images or tuple(source.ids[: plan.suite.file.figures.count])

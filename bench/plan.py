@@ -14,6 +14,7 @@ from bench.errors import BenchError, SuiteError, Unavailable
 from bench.job import Job, in_order
 from bench.metrics.names import spec as metric_spec
 from bench.protocol import protocol_id
+from bench.report.reference import Reference
 from bench.row import Row
 from bench.suite import Suite
 from methods.base import Loaded, Method, Prior, Stage
@@ -39,6 +40,7 @@ class Plan:
     rows: tuple[RowPlan, ...]
     unavailable: Mapping[str, str]
     test_images: int
+    reference: Reference | None = None
 
     def users(self, key: str) -> int:
         """How many jobs use a job's result."""
@@ -83,14 +85,16 @@ class _Planner:
         if all(row.unsupported for row in rows):
             reasons = "; ".join(f"{row.row.label}: {row.unsupported}" for row in rows)
             raise BenchError(f"{self.suite.path}: no method of this suite can run here ({reasons})")
-        return Plan(
-            self.suite, tuple(in_order(self.jobs.values())), rows, self.unavailable, len(self._source("test").ids)
-        )
+        images = 0 if self.file.data is None else len(self._source("test").ids)
+        jobs = tuple(in_order(self.jobs.values()))
+        return Plan(self.suite, jobs, rows, self.unavailable, images, self.suite.reference())
 
     def _row(self, row: Row) -> RowPlan:
         method = row.build(self.suite.task)
         if reason := method.unsupported():
             return RowPlan(row, unsupported=reason)
+        if self.file.data is None:
+            return RowPlan(row, measure=self._measure(row))
         try:
             scores = {seed: self._score(row, method, seed) for seed in self.file.seeds}
         except Unavailable as error:
@@ -127,7 +131,7 @@ class _Planner:
         return self._add(Job("restore", f"{row.label} restore", identity, spec, inputs, len(self._source("test").ids)))
 
     def _need(self, row: Row, method: Method, need: str, seed: int) -> str:
-        """The key of what provides `need`: an own stage, a peer's last stage, or a released backbone."""
+        """The key of what provides `need`: an own stage, a peer's last stage, or a backbone, the row's own or released."""
         for stage in method.stages():
             if stage.name == need:
                 return self._stage(row, method, stage, seed)
@@ -136,7 +140,8 @@ class _Planner:
             if not peer.stages():
                 raise Unavailable(f"{row.label}: {need} {row.peers[need].label!r} has no weights to start from")
             return self._stage(row.peers[need], peer, peer.stages()[-1], seed)
-        return self._load(weights.locate(need), {"backbone": need}, need)
+        own = row.weights.get(need)
+        return self._load(weights.locate(need) if own is None else own, {"backbone": need}, need)
 
     def _stage(self, row: Row, method: Method, stage: Stage | Loaded, seed: int) -> str:
         last = method.stages()[-1].name
@@ -164,15 +169,16 @@ class _Planner:
         if pairs:
             identity |= {"degradation": self.degradation, "scale": self.suite.task.scale, "data_seed": self.file.seed}
         if selects:
-            if self.file.data.val is None:
+            if self.suite.data().val is None:
                 raise SuiteError(
                     f"{self.suite.path}: {row.label}: select: best_psnr needs data.val; the test images may not choose weights"
                 )
             identity["val"] = self._source("val").fingerprint()
+        data = self.suite.data()
         spec = {
             "row": row.spec(), "task": self._task(), "stage": stage.name, "seed": seed, "data_seed": self.file.seed,
-            "train": self.file.data.train.model_dump(mode="json"), "root": str(self.suite.root),
-            "val": self.file.data.val.model_dump(mode="json") if self.file.data.val else None,
+            "train": data.train.model_dump(mode="json"), "root": str(self.suite.root),
+            "val": data.val.model_dump(mode="json") if data.val else None,
             "operators": self.operators if pairs else [],
         }  # fmt: skip
         return Job("train", f"{row.label} {stage.name}", identity, spec, inputs, stage.budget.iterations)
@@ -202,13 +208,13 @@ class _Planner:
 
     def _test_spec(self) -> dict[str, Any]:
         return {
-            "test": self.file.data.test.model_dump(mode="json"), "operators": self.operators,
+            "test": self.suite.data().test.model_dump(mode="json"), "operators": self.operators,
             "data_seed": self.file.seed, "root": str(self.suite.root),
         }  # fmt: skip
 
     def _source(self, split: str) -> Source:
         if split not in self.sources:
-            self.sources[split] = open_source(getattr(self.file.data, split), self.suite.root, self.cache)
+            self.sources[split] = open_source(getattr(self.suite.data(), split), self.suite.root, self.cache)
         return self.sources[split]
 
     def _add(self, job: Job) -> str:

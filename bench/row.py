@@ -15,7 +15,7 @@ from ugpnet.recipe import Config
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table, or a component that lines refer to. `weights`: stage name -> file that replaces it."""
+    """One line of the table, or a component that lines refer to. `weights`: stage or backbone -> file that replaces it."""
 
     label: str
     method: str

@@ -65,8 +65,16 @@ def _manifest(plan: Plan, outcome: Outcome) -> dict[str, Any]:
     return {
         "suite": plan.suite.document, "suite_file": os.path.basename(plan.suite.path), "profile": plan.suite.profile,
         "jobs": {job.key: {"kind": job.kind, "label": job.label} for job in plan.jobs},
-        "failed": dict(sorted(outcome.failed.items())), "unavailable": dict(plan.unavailable),
+        "reference": _published(plan), "failed": dict(sorted(outcome.failed.items())), "unavailable": dict(plan.unavailable),
     }  # fmt: skip
+
+
+def _published(plan: Plan) -> dict[str, Any] | None:
+    """The values that stood beside ours: the table is drawn anew when their file changes."""
+    if plan.reference is None:
+        return None
+    values = {f"{label}: {column}": value for (label, column), value in plan.reference.values.items()}
+    return {"source": plan.reference.source, "values": values}
 
 
 def _is_current(folder: Path, manifest: dict[str, Any]) -> bool:

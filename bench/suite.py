@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 import methods
 import methods.base
@@ -17,6 +17,7 @@ from bench.degradations import Operator, total_scale
 from bench.document import Document, overlay, override, read_document
 from bench.errors import BenchError, SuiteError
 from bench.metrics.names import check_name
+from bench.report.reference import Reference, read_reference
 from bench.row import Row
 from methods.base import Task, files, roles, suggest
 from ugpnet.recipe import Config
@@ -58,13 +59,16 @@ class Figures(Config):
 
 
 class SuiteFile(Config):
-    """The fields of a suite file. `profiles` overlay the rest; `quick` is the file itself."""
+    """The fields of a suite file. `profiles` overlay the rest; `quick` is the file itself.
+
+    Without `data` and metrics a suite only measures what its methods cost.
+    """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
     task: Literal["deblur", "denoise", "sr", "prior"]
     seed: int = Field(777, ge=0)
     seeds: tuple[int, ...] = (777,)
-    data: DataSection
+    data: DataSection | None = None
     degradation: tuple[Operator, ...] = ()
     metrics: tuple[str, ...] = ("psnr", "ssim")
     components: dict[str, dict[str, Any] | None] = {}
@@ -85,6 +89,14 @@ class SuiteFile(Config):
             except BenchError as error:
                 raise ValueError(str(error)) from None
         return names
+
+    @model_validator(mode="after")
+    def _measurable(self) -> SuiteFile:
+        if self.data is None and self.metrics:
+            raise ValueError("data: wanted for the metrics; a suite that only measures costs says `metrics: []`")
+        if self.data is None and (self.measure is None or self.measure.size is None):
+            raise ValueError("measure.size: wanted where there is no data to take the size from")
+        return self
 
     @field_validator("seeds")
     @classmethod
@@ -115,7 +127,21 @@ class Suite:
 
     @property
     def size(self) -> int:
-        return getattr(self.file.data.test, "size", None) or getattr(self.file.data.train, "size", None) or 0
+        """Of the ground truth's side in pixels, 0 where images come as they are."""
+        data, measure = self.file.data, self.file.measure
+        if data is None:
+            return (measure and measure.size) or 0
+        return getattr(data.test, "size", None) or getattr(data.train, "size", None) or 0
+
+    def data(self) -> DataSection:
+        """Raises SuiteError in a suite that only measures costs."""
+        if self.file.data is None:
+            raise SuiteError(f"{self.path}: data: this suite has none")
+        return self.file.data
+
+    def reference(self) -> Reference | None:
+        """The published values that the table shows. Raises SuiteError where their file is damaged."""
+        return None if self.file.reference is None else read_reference(self.root / self.file.reference)
 
 
 def load_suite(path: Path, profile: str = DEFAULT_PROFILE, assignments: Sequence[str] = ()) -> Suite:

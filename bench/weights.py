@@ -27,6 +27,7 @@ FOLDER_VARIABLE = "UGPNET_BENCH_WEIGHTS"
 """Environment variable that names a folder with weight files, searched before every cache."""
 
 _TORCHVISION = "https://download.pytorch.org/models/"
+_GFPGAN = "https://github.com/TencentARC/GFPGAN/releases/download/v0.1.0/"
 _PYIQA = "https://huggingface.co/chaofengc/IQA-PyTorch-Weights/resolve/main/"
 
 
@@ -79,8 +80,20 @@ BACKBONES = (
         "niqe", _PYIQA + "niqe_modelparameters.mat", "",
         1 << 20, "research use (LIVE, UT Austin)", "niqe",
     ),
+    WeightFile(
+        "arcface_resnet18", _GFPGAN + "arcface_resnet18.pth", "",
+        128 << 20, "Apache-2.0 (TencentARC/GFPGAN)", "gfpgan: training.identity_weight",
+    ),
+    WeightFile(
+        "arcface_ir_se50", "https://public-vigen-video.oss-cn-shanghai.aliyuncs.com/robin/models/model_ir_se50.pth", "",
+        256 << 20, "academic and non-commercial use (yangxy/GPEN)", "gpen: training.identity",
+    ),
+    WeightFile(
+        "face_boxes", _GFPGAN + "FFHQ_eye_mouth_landmarks_512.pth", "",
+        128 << 20, "Apache-2.0 (TencentARC/GFPGAN)", "gfpgan: training.components: face_boxes, on FFHQ",
+    ),
 )  # fmt: skip
-"""Networks that metrics and losses measure with; where the exact size is unknown, 1 MiB bounds it."""
+"""What metrics and losses measure with; where the exact size is unknown, a bound."""
 
 
 PACKAGED = {"lpips_vgg16": ("lpips", "weights/v0.1/vgg.pth")}

@@ -12,11 +12,11 @@ from methods.base import Facts, Method, Stage, Upstream
 from methods.losses.perceptual import PerceptualTerm, build_term
 from methods.networks.gcfsr import GCFSR, START_SIZE, GCFSRBlind
 from methods.networks.images import enlarge, reduce, signed, unfit_size, unsigned
-from methods.networks.stylegan2_discriminator import ReleasedDiscriminator
 from ugpnet.checkpoints import load_strict
 from ugpnet.losses.adversarial import logistic_d_loss, logistic_g_loss
 from ugpnet.losses.pixel import l1_loss
 from ugpnet.losses.regularisers import r1_penalty
+from ugpnet.nn.discriminator import StyleGAN2Discriminator
 from ugpnet.nn.stylegan2 import draw_normal
 from ugpnet.recipe import Batch, Budget, Config, Optim, Player, Recipe, Shared, Term
 
@@ -215,7 +215,7 @@ class GCFSRMethod(Method):
 
     def _recipe(self, upstream: Upstream) -> GCFSRRecipe:
         config = self.config
-        discriminator = ReleasedDiscriminator(
+        discriminator = StyleGAN2Discriminator(
             self.task.size, config.channel_multiplier, stddev_group=None, narrow=config.narrow
         )
         perceptual = build_term(config.training.perceptual, upstream, "l1")

@@ -17,14 +17,15 @@ from ugpnet.checkpoints import CheckpointMismatch
 
 
 def read_checkpoint(path: str | PathLike[str]) -> Mapping[str, Any]:
-    """Whatever mapping a checkpoint holds: safetensors, or torch's format restricted to tensors and plain containers.
+    """Whatever mapping a checkpoint holds: safetensors, or torch's format restricted to tensors, numbers and containers.
 
     Raises CheckpointMismatch naming the file: no checkpoint, cut short, or a pickle that wants to run code (refused).
     """
     if Path(path).suffix == ".safetensors":
         return read_safetensors(path)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(_numpy_scalars()):
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointMismatch(
             f"{path}: refused: this pickle holds more than tensors and could run code{_named(error)}; "
@@ -49,6 +50,16 @@ def read_safetensors(path: str | PathLike[str]) -> dict[str, Tensor]:
     except (SafetensorError, OSError) as error:
         raise CheckpointMismatch(f"{path}: cannot be read as safetensors: {_first(error)}") from None
     return tensors
+
+
+def _numpy_scalars() -> list[Any]:
+    """What a pickled number of NumPy 1 or 2 names; none of it runs code."""
+    import numpy as np
+
+    rebuild: Any = np.float64(0).__reduce__()[0]
+    names = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")
+    kinds = (np.dtype, np.dtypes.Float64DType, np.dtypes.Float32DType, np.dtypes.Int64DType)
+    return [*((rebuild, name) for name in names), *kinds]
 
 
 def _named(error: pickle.UnpicklingError) -> str:

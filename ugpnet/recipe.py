@@ -22,6 +22,8 @@ Weights: TypeAlias = Mapping[str, Mapping[str, Tensor]]
 Shared: TypeAlias = Mapping[str, Any]
 """What one forward pass leaves for the players of the same step; its graph is alive for one of them."""
 
+Flip: TypeAlias = Literal["horizontal", "vertical", "transpose"]
+
 
 class Config(BaseModel):
     """Base of every configuration: frozen, unknown fields are errors."""
@@ -65,7 +67,7 @@ class Budget(Config):
     iterations: int
     batch_size: int = 8
     patch: int | None = None
-    flips: tuple[Literal["horizontal", "vertical", "transpose"], ...] = ()
+    flips: tuple[Flip, ...] = ()
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     validate_every: int | None = None
     select: Literal["last", "best_psnr"] = "last"
@@ -95,15 +97,25 @@ class Term:
 
 
 @dataclass(frozen=True)
+class View:
+    """Which image of the data a pair shows, by its id, and the flips that were made of it, in their order."""
+
+    image: str
+    flips: tuple[Flip, ...] = ()
+
+
+@dataclass(frozen=True)
 class Batch:
     """`lq` (B,3,h,w) and `gt` (B,3,H,W), RGB in [0, 1]; H = h * scale. A pure function of (seed, step).
 
-    `generator` is a CPU generator seeded by (seed, step) for whatever the recipe draws itself.
+    `generator` is a CPU generator seeded by (seed, step) for whatever the recipe draws itself. `views` tells pair by
+    pair what is shown, for recipes that know more of an image than its pixels; () where the images have no names.
     """
 
     lq: Tensor
     gt: Tensor
     generator: torch.Generator = field(default_factory=torch.Generator)
+    views: tuple[View, ...] = ()
 
 
 class Recipe(nn.Module):

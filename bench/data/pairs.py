@@ -14,9 +14,8 @@ from torch import Tensor
 from bench.data.sources import Source
 from bench.degradations import Operator, degrade, total_scale
 from bench.errors import DataError
-from ugpnet.recipe import Batch
+from ugpnet.recipe import Batch, Flip, View
 
-Flip = Literal["horizontal", "vertical", "transpose"]
 Pixels = NDArray[np.float32]
 
 
@@ -101,14 +100,14 @@ class TrainingBatches:
         rng = np.random.Generator(np.random.PCG64(self._seeds("augment", step)))
         visits = self._visits(step)
         made = [self._augment(*self._pairs.pixels(index, visit), index, rng) for index, visit in visits]
-        for (_, gt), (index, _) in zip(made, visits, strict=True):
+        for (_, gt, _), (index, _) in zip(made, visits, strict=True):
             if gt.shape != made[0][1].shape:
                 raise DataError(
                     f"{self._pairs.ids[index]}: {gt.shape[1]} x {gt.shape[0]} pixels in a batch with one of "
                     f"{made[0][1].shape[1]} x {made[0][1].shape[0]}; set `size` or a training patch"
                 )
-        lqs, gts = (torch.stack([_to_tensor(pair[side]) for pair in made]) for side in (0, 1))
-        return Batch(lqs, gts, self._generator(step))
+        lqs, gts, views = zip(*made, strict=True)
+        return Batch(_to_batch(lqs), _to_batch(gts), self._generator(step), views)
 
     def __getitem__(self, step: int) -> Batch:
         return self.batch(step)
@@ -122,13 +121,13 @@ class TrainingBatches:
     def _order(self, epoch: int) -> NDArray[np.int64]:
         return np.random.Generator(np.random.PCG64(self._seeds("order", epoch))).permutation(len(self._pairs))
 
-    def _augment(self, lq: Pixels, gt: Pixels, index: int, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
+    def _augment(self, lq: Pixels, gt: Pixels, index: int, rng: np.random.Generator) -> tuple[Pixels, Pixels, View]:
         if self._patch is not None:
             lq, gt = self._crop(lq, gt, self._patch, index, rng)
-        for flip in self._flips:
-            if rng.random() < 0.5:
-                lq, gt = _flipped(lq, flip), _flipped(gt, flip)
-        return lq, gt
+        flips = tuple(flip for flip in self._flips if rng.random() < 0.5)
+        for flip in flips:
+            lq, gt = _flipped(lq, flip), _flipped(gt, flip)
+        return lq, gt, View(self._pairs.ids[index], flips)
 
     def _crop(self, lq: Pixels, gt: Pixels, patch: int, index: int, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
         if min(gt.shape[:2]) < patch:
@@ -156,6 +155,10 @@ def _flipped(image: Pixels, flip: Flip) -> Pixels:
 
 def _to_float(image: NDArray[np.uint8]) -> Pixels:
     return image.astype(np.float32) / np.float32(255)
+
+
+def _to_batch(images: Sequence[Pixels]) -> Tensor:
+    return torch.stack([_to_tensor(image) for image in images])
 
 
 def _to_tensor(image: Pixels) -> Tensor:

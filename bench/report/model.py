@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from bench.report.reference import Reference
+
 Direction: TypeAlias = Literal["up", "down"]
 """`up`: larger is better (PSNR). `down`: smaller is better (LPIPS)."""
 
@@ -48,13 +50,15 @@ class Latency:
 
 @dataclass(frozen=True)
 class MethodInfo:
-    """A row. `reason`: why it has no numbers (unsupported or failed). `macs`: multiply-adds for one image."""
+    """A row. `reason`: why it has no numbers (unsupported or failed). `macs`: multiply-adds for one image. `memory`: bytes of
+    weights and of the tensors alive at the worst moment of one forward pass."""
 
     label: str
     family: Family
     reason: str | None = None
     parameters: int | None = None
     macs: float | None = None
+    memory: int | None = None
     latency: Latency | None = None
     notes: tuple[str, ...] = ()
 
@@ -101,3 +105,4 @@ class Report:
     methods: tuple[MethodInfo, ...]
     pictures: Pictures | None = None
     curves: pd.DataFrame | None = None
+    reference: Reference | None = None

@@ -19,6 +19,7 @@ from bench.report.table import (
     Table,
     format_interval,
     format_number,
+    format_reference,
     format_spread,
     superscript,
 )
@@ -80,14 +81,16 @@ def _label(row: Row) -> Text:
 
 
 def _cell(cell: Cell, column: Column, detail: Detail) -> Text:
-    found = cell.estimate
+    found, published = cell.estimate, format_reference(cell, column.decimals)
     if found is None:
-        return Text(("n/a" if column.group == "quality" else "\N{EN DASH}") + superscript(cell.notes), "dim")
+        missing = "n/a" if column.group == "quality" else "\N{EN DASH}"
+        return Text(f"{missing}{superscript(cell.notes)} {published}".rstrip(), "dim")
     text = Text.assemble((format_number(found.value, column.decimals), STYLES[cell.mark]))
     spread = format_spread(found, column.decimals)
     if detail == "interval" and spread:
         text.append(f" {spread}")
     text.append(superscript(cell.notes))
+    text.append(f" {published}" if published else "", "dim")
     below = {"interval": format_interval(found, column.decimals), "spread": spread, "mean": ""}[detail]
     if below:
         text.append(f"\n{below}", "dim")

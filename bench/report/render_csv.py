@@ -9,7 +9,7 @@ from bench.report.table import Cell, Column, Row, Table
 
 FIELDS = (
     "method", "family", "column", "label", "direction", "value", "low", "high", "seed_std", "images", "seeds",
-    "mark", "protocol", "note", "key",
+    "mark", "protocol", "note", "key", "reference",
 )  # fmt: skip
 
 
@@ -30,13 +30,14 @@ def render_csv(table: Table) -> str:
 def _record(row: Row, column: Column, cell: Cell, footnotes: tuple[str, ...]) -> list[object]:
     described: list[object] = [row.label, row.family, column.name, column.label, column.direction or ""]
     notes = [footnotes[number - 1] for number in cell.notes]
+    published = "" if cell.reference is None else cell.reference
     found = cell.estimate
     if found is None:
         reason = row.reason if row.reason is not None else column.reason
         notes += [] if reason is None else [f"n/a: {reason}"]
-        return [*described, "", "", "", "", "", "", "", column.protocol, "; ".join(notes), ""]
+        return [*described, "", "", "", "", "", "", "", column.protocol, "; ".join(notes), "", published]
     low, high = found.interval if found.interval is not None else ("", "")
     spread = "" if found.spread is None else found.spread
     counts = [found.images or "", " ".join(map(str, found.seeds))]
-    explained = [cell.mark or "", column.protocol, "; ".join(notes), " ".join(found.keys)]
+    explained = [cell.mark or "", column.protocol, "; ".join(notes), " ".join(found.keys), published]
     return [*described, found.value, low, high, spread, *counts, *explained]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bench.report.family import FAMILY_MARKS
 from bench.report.latex import breakable, escape_latex
 from bench.report.model import Family
-from bench.report.table import Cell, Column, Row, Table, format_number
+from bench.report.table import Cell, Column, Row, Table, format_number, format_reference
 
 PREAMBLE = r"% \usepackage[T1]{fontenc} \usepackage{booktabs,amssymb,xcolor}"
 ARROWS = {"up": r" $\uparrow$", "down": r" $\downarrow$", None: ""}
@@ -72,7 +72,7 @@ def _family(family: Family) -> str:
 def _cell(cell: Cell, column: Column) -> str:
     found = cell.estimate
     if found is None:
-        return ("n/a" if column.group == "quality" else "--") + _superscript(cell.notes)
+        return ("n/a" if column.group == "quality" else "--") + _superscript(cell.notes) + _reference(cell, column)
     number = escape_latex(format_number(found.value, column.decimals))
     text = {"best": rf"\textbf{{{number}}}", "second": rf"\underline{{{number}}}", None: number}[cell.mark]
     if found.spread is not None:
@@ -80,7 +80,12 @@ def _cell(cell: Cell, column: Column) -> str:
     if found.interval is not None:
         low, high = (format_number(bound, column.decimals) for bound in found.interval)
         text += rf"$_{{{low}}}^{{{high}}}$"
-    return text + _superscript(cell.notes)
+    return text + _superscript(cell.notes) + _reference(cell, column)
+
+
+def _reference(cell: Cell, column: Column) -> str:
+    published = escape_latex(format_reference(cell, column.decimals))
+    return rf" \textcolor{{gray}}{{{published}}}" if published else ""
 
 
 def _caption(table: Table) -> str:

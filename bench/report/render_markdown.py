@@ -12,6 +12,7 @@ from bench.report.table import (
     Table,
     format_interval,
     format_number,
+    format_reference,
     format_spread,
     superscript,
 )
@@ -56,14 +57,15 @@ def _row(row: Row, columns: tuple[Column, ...]) -> list[str]:
 
 
 def _cell(cell: Cell, column: Column) -> str:
-    found = cell.estimate
+    found, published = cell.estimate, format_reference(cell, column.decimals)
     if found is None:
-        return ("n/a" if column.group == "quality" else "\N{EN DASH}") + superscript(cell.notes)
+        missing = "n/a" if column.group == "quality" else "\N{EN DASH}"
+        return f"{missing}{superscript(cell.notes)} {published}".rstrip()
     number = format_number(found.value, column.decimals)
     # GitHub strips <u>; it keeps <ins>, which browsers underline.
     marked = {"best": f"**{number}**", "second": f"<ins>{number}</ins>", None: number}[cell.mark]
     parts = [marked, format_spread(found, column.decimals), format_interval(found, column.decimals)]
-    return " ".join(part for part in parts if part) + superscript(cell.notes)
+    return f"{' '.join(part for part in parts if part)}{superscript(cell.notes)} {published}".rstrip()
 
 
 def _below(table: Table) -> list[str]:

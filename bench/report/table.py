@@ -31,10 +31,12 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """A number, or n/a where `estimate` is None (the column, the row or a footnote says why)."""
+    """A number, or n/a where `estimate` is None (the column, the row or a footnote says why). `reference` is the published
+    value."""
 
     estimate: Estimate | None = None
     mark: Mark | None = None
+    reference: float | None = None
     notes: tuple[int, ...] = ()
 
 
@@ -82,6 +84,11 @@ def format_interval(estimate: Estimate, decimals: int) -> str:
 def format_spread(estimate: Estimate, decimals: int) -> str:
     """`± spread`, or "" for a single seed."""
     return "" if estimate.spread is None else f"± {format_number(estimate.spread, decimals)}"
+
+
+def format_reference(cell: Cell, decimals: int) -> str:
+    """`(published value)`, or "" without one."""
+    return "" if cell.reference is None else f"({format_number(cell.reference, decimals)})"
 
 
 def superscript(notes: tuple[int, ...]) -> str:

@@ -28,6 +28,10 @@ def _macs(method: MethodInfo) -> Estimate | None:
     return None if method.macs is None else Estimate(method.macs / 1e9)
 
 
+def _memory(method: MethodInfo) -> Estimate | None:
+    return None if method.memory is None else Estimate(method.memory / 2**20)
+
+
 def _latency(method: MethodInfo) -> Estimate | None:
     latency = method.latency
     return None if latency is None else Estimate(latency.median, interval=(latency.p10, latency.p90))
@@ -36,6 +40,7 @@ def _latency(method: MethodInfo) -> Estimate | None:
 COSTS = (
     Cost("parameters", "Params (M)", _parameters),
     Cost("macs", "MACs (G)", _macs),
+    Cost("memory", "Memory (MiB)", _memory),
     Cost("latency", "Latency (ms)", _latency),
 )
 
@@ -66,6 +71,8 @@ class _Builder:
         columns += [self._cost_column(cost) for cost in self._costs]
         rows = [self._row(method) for method in self._report.methods]
         remarks = _remarks(self._report.methods, self._estimates, self._images)
+        if any(cell.reference is not None for row in rows for cell in row.cells) and self._report.reference:
+            remarks = (*remarks, f"In parentheses: {self._report.reference.source}.")
         return Table(self._report.name, tuple(columns), tuple(rows), remarks, tuple(self._notes))
 
     def _number(self, *texts: str) -> tuple[int, ...]:
@@ -95,6 +102,8 @@ class _Builder:
         decimals = _decimals([found.value for found in estimates if found is not None])
         one_device = cost.name == "latency" and len(self._devices) == 1
         notes = self._number(*map(_latency_note, self._devices)) if one_device else ()
+        if cost.name == "memory":
+            notes = self._number("Memory: weights and the tensors alive at the worst moment of one forward pass")
         return Column(cost.name, cost.label, "cost", decimals, notes=notes)
 
     def _row(self, method: MethodInfo) -> Row:
@@ -110,18 +119,24 @@ class _Builder:
 
     def _metric_cell(self, method: MethodInfo, metric: MetricInfo) -> Cell:
         found = self._estimates.get((method.label, metric.name))
+        published = self._published(method, metric.name)
         if found is not None:
             notes = self._number(*_reservations(found, self._images, metric.decimals))
-            return Cell(found, self._marks[metric.name].get(method.label), notes)
+            return Cell(found, self._marks[metric.name].get(method.label), published, notes)
         if method.reason is not None or metric.unavailable is not None:
-            return Cell()
-        return Cell(notes=self._number(f"n/a: no {metric.label} value of {method.label} was recorded"))
+            return Cell(reference=published)
+        return Cell(
+            reference=published, notes=self._number(f"n/a: no {metric.label} value of {method.label} was recorded")
+        )
 
     def _cost_cell(self, method: MethodInfo, cost: Cost) -> Cell:
-        devices_differ = cost.name == "latency" and len(self._devices) > 1
-        if devices_differ and method.latency is not None:
-            return Cell(cost.estimate(method), notes=self._number(_latency_note(method.latency.device)))
-        return Cell(cost.estimate(method))
+        notes: tuple[int, ...] = ()
+        if cost.name == "latency" and method.latency is not None and len(self._devices) > 1:
+            notes = self._number(_latency_note(method.latency.device))
+        return Cell(cost.estimate(method), reference=self._published(method, cost.name), notes=notes)
+
+    def _published(self, method: MethodInfo, column: str) -> float | None:
+        return self._report.reference.value(method.label, column) if self._report.reference else None
 
 
 def _latency_note(device: str) -> str:

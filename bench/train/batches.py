@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from ugpnet.recipe import Batch
+from ugpnet.recipe import Batch, View
 
 
 class BatchSource(Protocol):
@@ -19,13 +19,13 @@ class BatchSource(Protocol):
     def batch(self, step: int) -> Batch: ...
 
 
-class _Steps(Dataset[tuple[Tensor, Tensor, torch.Generator]]):
+class _Steps(Dataset[tuple[Tensor, Tensor, torch.Generator, tuple[View, ...]]]):
     """A plain tuple, since DataLoader pins tuples and would pass an unknown class by."""
 
     def __init__(self, source: BatchSource) -> None:
         self._source = source
 
-    def __getitem__(self, step: int) -> tuple[Tensor, Tensor, torch.Generator]:
+    def __getitem__(self, step: int) -> tuple[Tensor, Tensor, torch.Generator, tuple[View, ...]]:
         # One thread, as in a worker: the order of a parallel sum must not depend on where the batch is made.
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
@@ -33,7 +33,7 @@ class _Steps(Dataset[tuple[Tensor, Tensor, torch.Generator]]):
             batch = self._source.batch(step)
         finally:
             torch.set_num_threads(threads)
-        return batch.lq, batch.gt, batch.generator
+        return batch.lq, batch.gt, batch.generator, batch.views
 
 
 def stream(
@@ -49,9 +49,9 @@ def stream(
         _Steps(source), batch_size=None, sampler=steps, num_workers=workers, pin_memory=device.type == "cuda",
         worker_init_fn=_leave_signals_to_the_loop, generator=torch.Generator(),
     )  # fmt: skip
-    for step, (lq, gt, generator) in zip(steps, loader, strict=True):
+    for step, (lq, gt, generator, views) in zip(steps, loader, strict=True):
         lq, gt = (image.to(device, non_blocking=True, copy=True) for image in (lq, gt))
-        yield step, Batch(lq, gt, generator)
+        yield step, Batch(lq, gt, generator, tuple(views))  # which the loader made a list
 
 
 def _leave_signals_to_the_loop(worker: int) -> None:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from methods.networks.gfpgan_clean import CleanGenerator, CleanLayers, resize
+from methods.networks.images import enlarge, signed, unsigned
 from ugpnet.nn.blocks import (
     ConvLayer,
     EqualConv2d,
@@ -226,6 +227,22 @@ class GFPGANv1Clean(GFPGAN):
         super().__init__(
             generator, layers, channel_multiplier, narrow, fix_decoder, input_is_latent, different_w, sft_half
         )
+
+
+def fit_input(lq: Tensor, network: GFPGAN) -> Tensor:
+    """The network's input: lq (B, 3, h, w) in [0, 1], enlarged to its size where smaller, in [-1, 1]."""
+    return signed(enlarge(lq, network.stylegan_decoder.out_size // lq.shape[-1]))
+
+
+class GFPGANRestorer(nn.Module):
+    """lq and restored in [0, 1]; a smaller lq is enlarged first. The noise is that of the state dict."""
+
+    def __init__(self, network: GFPGAN) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, lq: Tensor) -> Tensor:
+        return unsigned(self.network.restore(fit_input(lq, self.network), noise="stored")[0])
 
 
 class FacialComponentDiscriminator(nn.Module):

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from methods.networks.images import check_size
 from methods.networks.released import Renaming, release_names
-from methods.networks.stylegan2_discriminator import ReleasedDiscriminator
 from ugpnet.checkpoints import CheckpointMismatch
 from ugpnet.nn.blocks import ConvLayer, EqualLinear, channels_at, octaves
+from ugpnet.nn.discriminator import StyleGAN2Discriminator
 from ugpnet.nn.resample import BINOMIAL, persist_kernels
 from ugpnet.nn.stylegan2 import StyleGAN2Generator
 
@@ -82,7 +82,7 @@ class GPEN(nn.Module):
             yield x
 
 
-class GPENDiscriminator(ReleasedDiscriminator):
+class GPENDiscriminator(StyleGAN2Discriminator):
     """StyleGAN2's discriminator with the standard deviation over the whole batch."""
 
     def __init__(

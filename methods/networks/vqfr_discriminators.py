@@ -79,7 +79,7 @@ class SWADiscriminator(nn.Module):
         for level, conv in enumerate(self.convs, start=1):
             bands, features = self.from_rgbs[level](bands, conv(features))
         features = minibatch_stddev(features, group=4)
-        logit: Tensor = self.final_linear(self.final_conv(features))
+        logit: Tensor = self.final_linear(self.final_conv(features).flatten(1))
         return logit
 
 

@@ -1,6 +1,7 @@
 """Pairs and batches as pure functions of seeds, whatever the order and the process."""
 
 import pickle
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from torch.utils.data import DataLoader
 from bench.data.pairs import Pairs, TrainingBatches
 from bench.degradations import Downsample, GaussianNoise, MotionBlur
 from bench.errors import DataError
+from bench.train.batches import stream
 
 NOISE = (GaussianNoise(sigma=0.2),)
 
@@ -181,6 +183,24 @@ def test_all_flips_occur():
         gt.contiguous().numpy().tobytes(),
         gt.flip(2).contiguous().numpy().tobytes(),
     }
+
+
+def test_views_say_what_each_place_shows():
+    source = ArraySource(names(4), 6)
+    made = TrainingBatches(Pairs(source, (), 0), 0, 16, flips=("horizontal", "vertical", "transpose")).batch(0)
+    for image, view in zip(made.gt, made.views, strict=True):
+        for flip in reversed(view.flips):
+            image = image.mT if flip == "transpose" else image.flip(2 if flip == "horizontal" else 1)
+        shown = source.image(names(4).index(view.image))
+        assert torch.equal(image, torch.from_numpy(shown).permute(2, 0, 1) / 255)
+    assert len({view.flips for view in made.views}) > 2
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_views_reach_the_training_loop(workers):
+    made = batches(flips=True)
+    with closing(stream(made, range(1, 3), workers, torch.device("cpu"))) as arriving:
+        assert {step: batch.views for step, batch in arriving} == {step: made.batch(step).views for step in (1, 2)}
 
 
 def test_patches_reach_every_corner():

@@ -89,6 +89,23 @@ def test_a_change_retrains_what_depends_on_it(tiny: Path, assignment: str, chang
     assert moved == changed
 
 
+def test_a_backbone_may_be_the_row_s_own_file(
+    write_suite: Write, tiny_document: dict[str, Any], tmp_path: Path
+) -> None:
+    gfpgan = tiny_document["methods"]["gfpgan"]
+    gfpgan["training"]["components"] = "face_boxes"
+    row = next(row for row in plan_of(write_suite(tiny_document)).rows if row.row.label == "gfpgan")
+    assert "bench weights fetch face_boxes" in str(row.unsupported)
+    gfpgan["weights"] = {"face_boxes": "boxes.json"}
+    found = []
+    for content in ("{}", "{ }"):
+        (tmp_path / "boxes.json").write_text(content)
+        found.append(keys(plan_of(write_suite(tiny_document))))
+    assert all("gfpgan restoration" in labels for labels in found)
+    assert found[0]["gfpgan restoration"] != found[1]["gfpgan restoration"]
+    assert found[0]["nafnet network"] == found[1]["nafnet network"]
+
+
 def test_names_and_order_are_not_in_the_keys(write_suite: Write, tiny_document: dict[str, Any], tiny: Path) -> None:
     methods = tiny_document["methods"]
     methods["our network"] = {"method": "ugpnet", **methods.pop("ugpnet")}

@@ -14,8 +14,6 @@ from methods.gcfsr import GCFSRConfig, GCFSRMethod, GCFSRRecipe, GCFSRRestorer, 
 from methods.losses.perceptual import PerceptualTerm
 from methods.networks.gcfsr import GCFSR, GCFSRBlind
 from methods.networks.images import enlarge, reduce
-from methods.networks.stylegan2_discriminator import ReleasedDiscriminator
-from ugpnet.nn.discriminator import StyleGAN2Discriminator
 from ugpnet.recipe import Batch
 
 SIZE = 32
@@ -76,16 +74,6 @@ def test_stored_noise_and_other_sizes_are_refused() -> None:
         net(torch.zeros(1, 3, SIZE, SIZE), noise="stored")
     with pytest.raises(ValueError, match="32x32 px, not 16x32"):
         net(torch.zeros(1, 3, SIZE, SIZE // 2))
-
-
-@torch.no_grad()
-def test_the_released_order_of_sums_is_the_same_discriminator() -> None:
-    ours, released = (
-        kind(SIZE, 1, stddev_group=None, narrow=1 / 64) for kind in (StyleGAN2Discriminator, ReleasedDiscriminator)
-    )
-    released.load_state_dict(ours.state_dict())
-    x = make_input((2, 3, SIZE, SIZE), 0, -1.0, 1.0)
-    torch.testing.assert_close(released(x), ours(x), rtol=1e-4, atol=1e-6)
 
 
 # ---- the recipe ----

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,13 +13,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bench.train.loop import fit
+from bench.weights import find
 from methods.base import Task
 from methods.bicubic import BicubicConfig, BicubicMethod
-from methods.gfpgan import GFPGAN, GFPGANConfig, GFPGANRecipe, Restorer, Training, pyramid_loss
+from methods.gfpgan import GFPGAN, GFPGANConfig
+from methods.losses.identity import GREY_WEIGHTS, GreyIdentityLoss
+from methods.networks.arcface import ArcFaceResNet18
 from methods.networks.clean_weights import clean_state
+from methods.networks.gfpgan import GFPGANRestorer
 from methods.networks.gfpgan_clean import CleanGenerator
+from methods.recipes.gfpgan import GFPGANRecipe, Training, pyramid_loss
 from methods.stylegan2 import Architecture, StyleGAN2, StyleGAN2Config
 from ugpnet.checkpoints import CheckpointMismatch
+from ugpnet.losses.perceptual import gram_matrix
 from ugpnet.nn.modulation import StyleConv, ToRGB
 from ugpnet.nn.stylegan2 import StyleGAN2Generator
 from ugpnet.recipe import Batch, Budget, Term, Weights
@@ -27,6 +34,12 @@ SIZE = 32
 NARROW = Architecture(num_style_feat=6, num_mlp=1, channel_multiplier=1, narrow=1 / 64)
 TASK = Task("deblur", 1, SIZE)
 OFF = Training(perceptual="off")
+COMPONENTS = Training(perceptual="off", components="aligned", r1_every=4)
+SLOW = COMPONENTS.model_copy(  # at the published rates, a last digit more or less shows after twenty steps
+    update={name: getattr(COMPONENTS, name).model_copy(update={"lr": 2e-4})
+            for name in ("g_optim", "d_optim", "component_optim")}
+)  # fmt: skip
+WHOLE = Training(components="face_boxes", identity_weight=10)
 
 
 def draw(*shape: int, seed: int = 0) -> Tensor:
@@ -136,6 +149,12 @@ class Pairs:
         return Batch(F.avg_pool2d(gt, self.scale), gt, torch.Generator().manual_seed(step))
 
 
+def released_state() -> Weights:
+    """ArcFace's weights under the names of their released file."""
+    torch.manual_seed(1)
+    return {"": {f"module.{name}": value for name, value in ArcFaceResNet18().state_dict().items()}}
+
+
 def has_gradients(module: nn.Module) -> bool:
     return any(parameter.grad is not None for parameter in module.parameters())
 
@@ -205,6 +224,73 @@ def test_a_fixed_decoder_keeps_the_prior_s_weights(fix_decoder: bool, tmp_path: 
     assert all(torch.equal(before[decoder + name], value) for name, value in expected.items())
 
 
+def test_every_component_has_a_player_after_the_discriminator() -> None:
+    players = build_recipe(COMPONENTS).players
+    assert [player.name for player in players] == ["generator", "discriminator", "left_eye", "right_eye", "mouth"]
+    assert all(player.optim == COMPONENTS.component_optim for player in players[2:])
+    assert set(build_recipe().networks) == {"generator", "discriminator"}
+
+
+def test_component_terms_by_hand() -> None:
+    recipe, batch = build_recipe(COMPONENTS), Pairs().batch(1)
+    shared = recipe(batch, 1)
+    terms = recipe.losses("generator", batch, shared, 1)
+    parts = {"adv_left_eye": 1, "adv_right_eye": 1, "adv_mouth": 1, "component_style": 200}
+    assert weights_of(terms) == {"l1": 0.1, "pyramid": 1, "adv": 0.1, **parts}
+    style = torch.zeros(())
+    for part in ("left_eye", "right_eye", "mouth"):
+        judge, real, fake = recipe.networks[part], shared["gt_parts"][part], shared["restored_parts"][part]
+        torch.testing.assert_close(terms[f"adv_{part}"].value, F.softplus(-judge(fake)).mean())
+        found, wanted = judge.discriminate(fake)[1], judge.discriminate(real)[1]  # type: ignore[operator]
+        grams = [(gram_matrix(a) - gram_matrix(b)).abs().mean() for a, b in zip(found, wanted, strict=True)]
+        style = style + 0.5 * grams[0] + grams[1]
+        d = recipe.losses(part, batch, shared, 1)["d"]
+        assert d.weight == 1
+        torch.testing.assert_close(d.value, F.softplus(-judge(real)).mean() + F.softplus(judge(fake)).mean())
+    torch.testing.assert_close(terms["component_style"].value, style)
+
+
+def test_a_component_s_player_moves_nothing_else() -> None:
+    recipe, batch = build_recipe(COMPONENTS), Pairs().batch(1)
+    recipe.losses("mouth", batch, recipe(batch, 1), 1)["d"].value.backward()
+    assert [name for name, network in recipe.networks.items() if has_gradients(network)] == ["mouth"]
+
+
+def test_identity_compares_embeddings_of_grey_faces() -> None:
+    torch.manual_seed(1)
+    embed = ArcFaceResNet18().eval()
+    loss = GreyIdentityLoss(released_state()[""]).train()
+    restored, gt = draw(2, 3, SIZE, SIZE).requires_grad_(), draw(2, 3, SIZE, SIZE, seed=1)
+    value = loss(restored, gt)
+    grey = [F.interpolate((image * torch.tensor([0.2989, 0.587, 0.114]).view(3, 1, 1)).sum(1, keepdim=True),
+                          size=(128, 128), mode="bilinear") for image in (restored, gt)]  # fmt: skip
+    torch.testing.assert_close(value, (embed(grey[0]) - embed(grey[1])).abs().mean())
+    value.backward()
+    assert restored.grad is not None
+    assert list(loss.parameters()) == []
+
+
+def test_the_identity_term_is_weighted() -> None:
+    (stage,) = build_method(OFF.model_copy(update={"identity_weight": 10})).stages()
+    recipe, batch = stage.recipe({"prior": prior_weights(), GREY_WEIGHTS: released_state()}), Pairs().batch(1)
+    shared = recipe(batch, 1)
+    term = recipe.losses("generator", batch, shared, 1)["identity"]
+    assert term.weight == 10
+    assert term.value > 0
+
+
+def test_twenty_steps_follow_the_pinned_curve(train, curves, pinned) -> None:
+    found = curves(train(build_recipe(SLOW), SIZE))
+    golden = pinned("gfpgan", "curves", found)
+    assert {name: len(curve) for name, curve in found.items()} == {
+        "generator/l1": 20, "generator/pyramid": 20, "generator/adv": 20, "generator/adv_left_eye": 20,
+        "generator/adv_right_eye": 20, "generator/adv_mouth": 20, "generator/component_style": 20,
+        "discriminator/d": 20, "discriminator/r1": 5, "left_eye/d": 20, "right_eye/d": 20, "mouth/d": 20,
+    }  # fmt: skip
+    for name, curve in found.items():
+        assert curve == pytest.approx(golden[name], rel=0.02, abs=1e-5), name
+
+
 @pytest.mark.parametrize("scale", [1, 8])
 def test_a_smaller_input_is_enlarged_in_training_as_in_restoring(scale: int) -> None:
     recipe, batch = build_recipe(), Pairs(scale).batch(0)
@@ -236,6 +322,27 @@ def test_notes_list_what_is_off() -> None:
     assert note("prior_discriminator").endswith("in its place a distance of prior_discriminator features")
 
 
+def test_notes_say_nothing_where_all_is_on() -> None:
+    assert build_method(WHOLE).notes() == ()
+    assert build_method(WHOLE.model_copy(update={"components": "aligned"})).notes() == (
+        "eyes and mouth looked for where an average FFHQ face has them",
+    )
+
+
+def test_parts_that_are_on_need_their_files() -> None:
+    (stage,) = build_method(WHOLE).stages()
+    assert stage.needs == ("prior", "vgg19", "arcface_resnet18", "face_boxes")
+    assert all(find(name).licence for name in stage.needs[1:])
+
+
+@pytest.mark.parametrize("budget", [{"patch": 16}, {"flips": ("vertical",)}])
+def test_components_need_whole_upright_faces(budget: dict[str, Any]) -> None:
+    config = GFPGANConfig(training=COMPONENTS, budget=Budget(iterations=1, **budget))
+    assert "whole upright faces" in str(GFPGAN(config, TASK, {"prior": build_prior()}).unsupported())
+    off = config.model_copy(update={"training": OFF})
+    assert GFPGAN(off, TASK, {"prior": build_prior()}).unsupported() is None
+
+
 def test_the_stage_needs_vgg19_only_where_it_is_compared() -> None:
     needs = {choice: build_method(Training.model_validate({"perceptual": choice})).stages()[0].needs
              for choice in ("vgg19", "prior_discriminator", "off")}  # fmt: skip
@@ -262,7 +369,7 @@ def test_released_weights_restore_in_0_1() -> None:
     network = method.network().eval()
     weights = method.adopt("restoration", {"params": {"stray": lq}, "params_ema": network.state_dict()})
     restorer = method.restorer({"restoration": weights})
-    assert isinstance(restorer, Restorer)
+    assert isinstance(restorer, GFPGANRestorer)
     assert not restorer.training
     restored = restorer(lq)
     torch.testing.assert_close(restored, (network.restore(lq * 2 - 1, noise="stored")[0] + 1) / 2)

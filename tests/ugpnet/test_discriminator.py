@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.autograd import gradcheck, gradgradcheck
 from torch.nn import functional as F
 
-from ugpnet.nn.blocks import ConvLayer, EqualLinear, ResBlock, project_map
+from ugpnet.nn.blocks import ConvLayer, EqualLinear, ResBlock
 from ugpnet.nn.discriminator import StddevGroup, StyleGAN2Discriminator, minibatch_stddev
 from ugpnet.nn.spectral import SpectralLinear, SpectralWeight
 
@@ -107,11 +107,6 @@ def test_equal_linear_scales_at_run_time() -> None:
     x = torch.randn(3, 4)
     expected = x @ layer.weight.T * (0.01 / 2) + 0.01
     torch.testing.assert_close(layer(x), expected)
-
-
-def test_project_map_is_a_flattened_linear() -> None:
-    x, weight = torch.randn(3, 5, 4, 4), torch.randn(7, 80)
-    torch.testing.assert_close(project_map(x, weight), F.linear(x.flatten(1), weight), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("group", [2, None])

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ugpnet.nn.resample import BINOMIAL, blur_before_conv, downsample2
+from ugpnet.nn.resample import BINOMIAL, blur_before_conv
 
 GAIN = math.sqrt(2)
 """Gain of every activation, which keeps the variance under leaky ReLU."""
@@ -69,16 +69,6 @@ class ScaledLeakyReLU(nn.Module):
         return fused_leaky_relu(x)
 
 
-def project_map(x: Tensor, weight: Tensor) -> Tensor:
-    """(B, O): weight (O, C * h * w) times the flattened map x (B, C, h, w).
-
-    The products are summed within each channel, then over the channels: one running sum over thousands of them would
-    cost the logits of like images, which agree in two or three digits, about four more.
-    """
-    x = x.flatten(2)
-    return torch.einsum("bcp,ocp->boc", x, weight.view(-1, *x.shape[1:])).sum(2)
-
-
 class PixelNorm(nn.Module):
     """Unit root mean square along axis 1, the features of a (B, D) code."""
 
@@ -104,10 +94,7 @@ class EqualLinear(nn.Module):
         self.bias = nn.Parameter(torch.full((out_features,), float(bias_init))) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.finish(F.linear(x, self.weight * self.scale))
-
-    def finish(self, x: Tensor) -> Tensor:
-        """Bias and activation of the products x (B, out_features)."""
+        x = F.linear(x, self.weight * self.scale)
         bias = None if self.bias is None else self.bias * self.lr_mul
         if self.activate:
             return fused_leaky_relu(x, bias)
@@ -151,9 +138,9 @@ class ConvLayer(nn.Sequential):
     ) -> None:
         filters: list[nn.Module] = []
         stride, padding = 1, kernel_size // 2
-        if downsample and kernel_size == 1:  # a pointwise convolution reads every second sample: filter only those
-            filters = [downsample2(resample_kernel)]
-        elif downsample:
+        if downsample:
+            # At full size also before a pointwise convolution, which reads a quarter of it: untrained logits of two
+            # images differ in their last digits only, and in this order the goldens are met to the last bit.
             filters = [blur_before_conv(resample_kernel, kernel_size)]
             stride, padding = 2, 0
         layers = self.make_layers(in_channels, out_channels, kernel_size, stride, padding, bias, activate)

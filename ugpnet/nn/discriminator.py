@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from ugpnet.nn.blocks import SLOPE, ConvLayer, EqualLinear, ResBlock, channels_at, octaves, project_map
+from ugpnet.nn.blocks import SLOPE, ConvLayer, EqualLinear, ResBlock, channels_at, octaves
 from ugpnet.nn.resample import BINOMIAL
 from ugpnet.nn.spectral import SpectralConvLayer, SpectralLinear
 
@@ -28,13 +28,6 @@ def minibatch_stddev(x: Tensor, group: int) -> Tensor:
     variance = x.reshape(group, batch // group, -1).var(0, unbiased=False)
     deviation = torch.sqrt(variance + 1e-8).mean(1)
     return torch.cat([x, deviation.repeat(group).reshape(batch, 1, 1, 1).expand(-1, 1, height, width)], dim=1)
-
-
-class MapLinear(EqualLinear):
-    """`EqualLinear` of a flattened (B, C, h, w) map."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.finish(project_map(x, self.weight * self.scale))
 
 
 class StyleGAN2Discriminator(nn.Module):
@@ -67,12 +60,12 @@ class StyleGAN2Discriminator(nn.Module):
         x = self.conv_body(x)
         if self.stddev_group is not None:
             x = minibatch_stddev(x, len(x) if self.stddev_group == "batch" else self.stddev_group)
-        logit: Tensor = self.final_linear(self.final_conv(x))
+        logit: Tensor = self.final_linear(self.final_conv(x).flatten(1))
         return logit
 
 
 def _equalised_head(channels: int) -> nn.Sequential:
-    return nn.Sequential(MapLinear(channels * 16, channels, activate=True), EqualLinear(channels, 1))
+    return nn.Sequential(EqualLinear(channels * 16, channels, activate=True), EqualLinear(channels, 1))
 
 
 def _spectral_head(channels: int) -> nn.Sequential:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ugpnet.nn.blocks import SLOPE, ConvLayer, project_map
+from ugpnet.nn.blocks import SLOPE, ConvLayer
 
 
 class SpectralWeight(nn.Module):
@@ -34,8 +34,8 @@ class SpectralWeight(nn.Module):
         with torch.no_grad():
             self.weight_v.copy_(_unit(matrix.T @ self.weight_u))
             self.weight_u.copy_(_unit(matrix @ self.weight_v))
-        # Clones, because the next call overwrites u and v while this call's graph may still be alive.
-        sigma = self.weight_u.clone() @ matrix @ self.weight_v.clone()
+        # u . (W v), as released; clones, because the next call overwrites u and v while this call's graph may still be alive.
+        sigma = self.weight_u.clone() @ (matrix @ self.weight_v.clone())
         return self.weight_bar / sigma
 
 
@@ -60,16 +60,14 @@ class SpectralConv2d(nn.Module):
 
 
 class SpectralLinear(nn.Module):
-    """Linear layer with a `SpectralWeight` of features (B, I) or of a flattened map (B, C, h, w)."""
+    """Linear layer with a `SpectralWeight`."""
 
     def __init__(self, in_features: int, out_features: int) -> None:
         super().__init__()
         self.module = SpectralWeight((out_features, in_features))
 
     def forward(self, x: Tensor) -> Tensor:
-        weight: Tensor = self.module()
-        product = F.linear(x, weight) if x.ndim == 2 else project_map(x, weight)
-        return product if self.module.bias is None else product + self.module.bias
+        return F.linear(x, self.module(), self.module.bias)
 
 
 class SpectralConvLayer(ConvLayer):

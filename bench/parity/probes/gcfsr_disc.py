@@ -8,11 +8,11 @@ from torch import Tensor, nn
 
 from bench.parity.oracle import Case
 from bench.parity.probes import stylegan2_disc
-from methods.networks.stylegan2_discriminator import ReleasedDiscriminator
+from ugpnet.nn.discriminator import StyleGAN2Discriminator
 
 
 def build(case: Case) -> nn.Module:
-    return ReleasedDiscriminator(**{**case.constructor, "stddev_group": None})
+    return StyleGAN2Discriminator(**{**case.constructor, "stddev_group": None})
 
 
 def run(module: nn.Module, inputs: list[Tensor], case: Case) -> Mapping[str, Tensor]:
