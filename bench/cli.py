@@ -118,7 +118,8 @@ def verify_weights() -> None:
 
 
 def main() -> None:
-    """The `bench` script."""
+    """The `bench` script. A lab's own methods may lie in the current folder, where a script does not look by itself."""
+    sys.path.append(os.getcwd())
     app()
 
 

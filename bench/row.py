@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 
 import methods
 from bench.registry import Checkpoint
-from methods.base import Method, Task, roles
+from bench.weights import digest
+from methods.base import Method, Task, files, roles
 from ugpnet.recipe import Config
 
 WeightSource: TypeAlias = Path | Checkpoint
@@ -41,9 +42,11 @@ class Row:
         }
 
     def identity(self) -> dict[str, Any]:
-        """What of this row can change a restored image beside its weights: no labels, no names of peers."""
+        """What of this row can change a restored image beside its weights: no labels, no names of peers or files."""
         kind = methods.load(self.method)
-        config = self.config.model_dump(mode="json", exclude_defaults=True, exclude=set(roles(kind.Config)))
+        named = {*roles(kind.Config), *files(kind.Config)}
+        config = self.config.model_dump(mode="json", exclude_defaults=True, exclude=named)
+        config |= {name: {"sha256": digest(getattr(self.config, name))} for name in files(kind.Config)}
         peers = {role: peer.identity() for role, peer in self.peers.items()}
         return {"method": self.method, "version": kind.version, "config": config, "peers": peers}
 

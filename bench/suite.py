@@ -21,7 +21,7 @@ from bench.metrics.names import check_name
 from bench.registry import Checkpoint
 from bench.report.reference import Reference, read_reference
 from bench.row import Row, WeightSource
-from methods.base import Task, roles, suggest
+from methods.base import Task, files, roles, suggest
 from ugpnet.recipe import Config
 
 ASSETS = Path(__file__).parent / "assets"
@@ -174,9 +174,7 @@ def _with_profile(document: Document, profile: str, path: Path) -> Document:
 
 def _over_defaults(config: type[Config], fields: Mapping[str, Any]) -> Mapping[str, Any]:
     """`fields` laid over the method's own defaults at every depth: one learning rate changes, the rest stays published."""
-    if any(field.is_required() for field in config.model_fields.values()):
-        return fields
-    return _lay_over(config().model_dump(mode="json"), fields)
+    return _lay_over(config.model_construct().model_dump(mode="json"), fields)
 
 
 def _lay_over(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -246,6 +244,8 @@ class _Resolver:
         except ValidationError as error:
             lines = complaints(error, kind.Config, where.split("."))
             raise SuiteError("\n".join(f"{self.path}: {line}" for line in lines)) from None
+        found = {name: self._file(str(getattr(config, name)), f"{where}.{name}") for name in files(kind.Config)}
+        config = config.model_copy(update=found)
         peers = {role: self._peer(getattr(config, role), f"{where}.{role}") for role in roles(kind.Config)}
         row = Row(label, name, config, weights, peers, variant)
         for checkpoint in released:
@@ -260,7 +260,7 @@ class _Resolver:
         except ImportError as error:
             raise self._error(where, f"method {name!r} cannot be imported: {error}") from None
 
-    def _peer(self, reference: str | Mapping[str, Mapping[str, Any]], where: str) -> Row:
+    def _peer(self, reference: str | Mapping[str, Mapping[str, Any] | str], where: str) -> Row:
         if isinstance(reference, str):
             if reference in self.file.methods or reference in self.file.components:
                 return self.named(reference)
@@ -268,7 +268,16 @@ class _Resolver:
         if len(reference) != 1:
             raise self._error(where, "name one method: `name` or `{name: {field: value}}`")
         [(name, fields)] = reference.items()
-        return self._row(name, fields or {}, f"{where}.{name}")
+        return self._row(name, self._in_full(name, fields, f"{where}.{name}"), f"{where}.{name}")
+
+    def _in_full(self, name: str, fields: Mapping[str, Any] | str, where: str) -> Mapping[str, Any]:
+        """`{spandrel: a.pth}` is `{spandrel: {path: a.pth}}`."""
+        if not isinstance(fields, str):
+            return fields or {}
+        field = self._method(name, where).shorthand
+        if field is None:
+            raise self._error(where, f"a mapping of fields is wanted, found {fields!r}")
+        return {field: fields}
 
     def _weights(self, given: Any, method: str, where: str) -> dict[str, WeightSource]:
         sources: dict[str, WeightSource] = {}
@@ -300,10 +309,13 @@ class _Resolver:
             if name not in known:
                 raise self._error(where, f"no embedded weights {name!r}{suggest(name, known)}")
             return ASSETS / f"{name}.safetensors"
+        return self._file(value, where)
+
+    def _file(self, value: str, where: str) -> Path:
         path = (self.path.parent / value).expanduser()
         if not path.is_file():
             raise self._error(where, f"no file {value!r} (looked in {path.parent})")
-        return path
+        return path.absolute()  # not resolved: a link may have the suffix that its target lacks
 
     def _error(self, where: str, problem: str) -> SuiteError:
         return SuiteError(f"{self.path}: {where}: {problem}")
