@@ -16,7 +16,7 @@ from bench.run import Run, failures, run_plan
 from bench.store import Store
 from bench.suite import Suite, load_suite
 from bench.train.execution import Execution
-from bench.view import TerminalView, plan_table, plan_total
+from bench.view import TerminalView, plan_gaps, plan_table, plan_total
 
 
 def run_suite(path: Path, profile: str, assignments: Sequence[str], results: Path, workers: int) -> int:
@@ -44,7 +44,7 @@ def _plan(suite: Suite, store: Store) -> Plan:
 def _print_plan(console: Console, plan: Plan, store: Store) -> None:
     seconds = expected_seconds(plan, store)
     if any(not store.has(job.key) for job in plan.jobs):
-        console.print(plan_table(plan, store, seconds))
+        console.print(plan_table(plan, store, seconds), *plan_gaps(plan), sep="\n")
     console.print(plan_total(plan, store, seconds))
 
 

@@ -50,10 +50,12 @@ def plan_table(plan: Plan, store: Store, seconds: Mapping[str, float]) -> Table:
         table.add_row(
             job.label, job.kind, job.key[:8], work, str(users) if users else "", cost, style="dim" if done else None
         )
-    for row in plan.rows:
-        if row.unsupported:
-            table.add_row(Text.assemble(row.row.label, (f" n/a: {row.unsupported}", "yellow")))
     return table
+
+
+def plan_gaps(plan: Plan) -> list[Text]:
+    """The rows that have no jobs, and why: sentences, too long for the table."""
+    return [Text(f"{row.row.label}: n/a: {row.unsupported}", "yellow") for row in plan.rows if row.unsupported]
 
 
 def plan_total(plan: Plan, store: Store, seconds: Mapping[str, float]) -> str:
