@@ -9,10 +9,12 @@ from typing import Any
 from bench.errors import WeightsError
 from bench.execute import Workplace
 from bench.job import Job
+from bench.recognise import describe_misfit
 from bench.row import from_spec
 from bench.weightfile import is_own, load_weights, read_checkpoint, save_weights
-from methods.base import Task
+from methods.base import Method, Task
 from ugpnet.checkpoints import CheckpointMismatch
+from ugpnet.recipe import Weights
 
 
 def adopt_weights(job: Job, place: Workplace) -> Mapping[str, Any]:
@@ -24,9 +26,18 @@ def adopt_weights(job: Job, place: Workplace) -> Mapping[str, Any]:
         weights = {"": read_checkpoint(path)}
     else:
         method = from_spec(job.spec["row"]).build(Task(**job.spec["task"]))
-        try:
-            weights = method.adopt(job.spec["stage"], read_checkpoint(path))
-        except CheckpointMismatch as error:
-            raise WeightsError(f"{path}: {error}") from None
+        weights = fit_checkpoint(method, job.spec["row"]["method"], job.spec["stage"], path)
     save_weights(place.folder / "weights.safetensors", weights)
     return {}
+
+
+def fit_checkpoint(method: Method, name: str, stage: str, path: Path) -> Weights:
+    """The weights of a method's stage in a checkpoint from outside.
+
+    Raises WeightsError: the file, what does not fit, and which method the file looks like.
+    """
+    checkpoint = read_checkpoint(path)
+    try:
+        return method.adopt(stage, checkpoint)
+    except CheckpointMismatch as error:
+        raise WeightsError(f"{path}: {error}; {describe_misfit(checkpoint, name)}") from None

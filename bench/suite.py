@@ -130,6 +130,15 @@ def load_suite(path: Path, profile: str = DEFAULT_PROFILE, assignments: Sequence
     return Suite(path, profile, file, resolver.rows(), document)
 
 
+def lone_row(name: str, fields: Document | None = None) -> Row:
+    """The row of a method outside any suite; its peers have their defaults unless `fields` describe them in place.
+
+    Raises SuiteError as `load_suite` does, with `--set` in the place of the file.
+    """
+    file = SuiteFile.model_construct(methods={name: fields or {}}, components={})
+    return _Resolver(Path("--set"), file).named(name)
+
+
 def _with_profile(document: Document, profile: str, path: Path) -> Document:
     profiles = document.pop("profiles", None) or {}
     if not isinstance(profiles, dict):

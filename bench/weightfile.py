@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import pickle
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from bench.errors import WeightsError
+from ugpnet import checkpoint_file
+from ugpnet.checkpoints import CheckpointMismatch, CheckpointUnreadable
 from ugpnet.recipe import Weights
 
 SEPARATOR = ":"
@@ -32,7 +30,7 @@ def save_weights(path: Path, weights: Weights) -> None:
 def load_weights(path: Path) -> dict[str, dict[str, Tensor]]:
     """Networks and their state dicts, on the CPU. Raises WeightsError naming the file."""
     weights: dict[str, dict[str, Tensor]] = {}
-    for name, tensor in _read_safetensors(path).items():
+    for name, tensor in read_checkpoint(path).items():
         network, separator, key = name.partition(SEPARATOR)
         if not separator:
             raise WeightsError(f"{path}: not a file of this harness: entry {name!r} names no network")
@@ -42,39 +40,12 @@ def load_weights(path: Path) -> dict[str, dict[str, Tensor]]:
 
 def is_own(path: Path) -> bool:
     """Whether `load_weights` reads this file."""
-    return path.suffix == ".safetensors" and all(SEPARATOR in name for name in _read_safetensors(path))
+    return path.suffix == ".safetensors" and all(SEPARATOR in name for name in read_checkpoint(path))
 
 
 def read_checkpoint(path: Path) -> Mapping[str, Any]:
-    """Whatever mapping a checkpoint holds: safetensors, or torch's format restricted to tensors and plain containers.
-
-    Raises WeightsError: not a checkpoint, cut short, or a pickle that wants to run code (refused).
-    """
-    if path.suffix == ".safetensors":
-        return _read_safetensors(path)
+    """Whatever mapping a checkpoint holds; see `ugpnet.checkpoint_file`. Raises WeightsError naming the file."""
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise WeightsError(
-            f"{path}: refused: this pickle holds more than tensors and could run code ({_first(error)}); "
-            "ask its author for safetensors or a plain state dict"
-        ) from None
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise WeightsError(
-            f"{path}: cannot be read as a checkpoint, it may be cut short or no checkpoint: {_first(error)}"
-        ) from None
-    if not isinstance(content, Mapping):
-        raise WeightsError(f"{path}: holds a {type(content).__name__} where a state dict is wanted")
-    return content
-
-
-def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    try:
-        tensors: dict[str, Tensor] = load_file(str(path))
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path}: cannot be read as safetensors: {_first(error)}") from None
-    return tensors
-
-
-def _first(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+        return checkpoint_file.read_checkpoint(path)
+    except (CheckpointMismatch, CheckpointUnreadable) as error:
+        raise WeightsError(str(error)) from None

@@ -18,6 +18,10 @@ class CheckpointMismatch(ValueError):
     """A state dict of another architecture; the message lists missing, unexpected and wrongly shaped entries."""
 
 
+class CheckpointUnreadable(ValueError):
+    """A file that holds no checkpoint, only part of one, or code; the message names it."""
+
+
 def unwrap(checkpoint: Mapping[str, Any], known: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
     """The state dict inside a released checkpoint: wrapper keys opened, a prefix common to all keys removed.
 

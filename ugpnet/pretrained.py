@@ -1,4 +1,4 @@
-"""Reading and writing whole models: our own folders, the hub, and the released checkpoints. The only file I/O here."""
+"""Reading and writing whole models: our own folders, the hub, and the released checkpoints."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 import torch
 from torch import Tensor
 
+from ugpnet.checkpoint_file import read_checkpoint
 from ugpnet.checkpoints import CheckpointMismatch, load_strict, unwrap
 from ugpnet.config import Preset, UGPNetConfig, preset
 
@@ -59,10 +60,10 @@ class Pretrained:
         """The released model from its three files: `resmodule_*.pth` (or the RRDBNet x8 file), `synmodule_*.pth`,
         `fusmodule_*.pth`.
 
-        Which of the released variants it is, is read from the files. Loading is strict and runs no code (`weights_only`).
-        Raises CheckpointMismatch naming the file and what does not fit.
+        Which of the released variants it is, is read from the files. Loading is strict and runs no code. Raises
+        CheckpointMismatch naming the file and what does not fit, CheckpointUnreadable for half a file or one with code.
         """
-        states = {file: _read(file) for file in (restoration, synthesis, fusion)}
+        states = {file: read_checkpoint(file) for file in (restoration, synthesis, fusion)}
         parts = _join_parts(states[synthesis], synthesis)
         state = _unwrap(states[restoration], restoration)
         church = not any(name.startswith("fencoder.downblocks.5") for name in parts)
@@ -99,13 +100,6 @@ def _unwrap(checkpoint: Mapping[str, Any], file: File) -> dict[str, Tensor]:
         return unwrap(checkpoint)
     except CheckpointMismatch as error:
         raise CheckpointMismatch(f"{file}: {error}") from error
-
-
-def _read(file: File) -> Mapping[str, Any]:
-    content = torch.load(file, map_location="cpu", weights_only=True)
-    if not isinstance(content, Mapping):
-        raise CheckpointMismatch(f"{file}: holds a {type(content).__name__} where a state dict is wanted")
-    return content
 
 
 def _download(repository: str) -> Path:
