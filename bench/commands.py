@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import DownloadColumn, Progress
@@ -12,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.cost import expected_seconds
+from bench.device import find_device
 from bench.errors import WeightsError
 from bench.executors.local import LocalExecutor
 from bench.plan import Plan, make_plan
@@ -20,6 +22,10 @@ from bench.store import Store
 from bench.suite import Suite, load_suite
 from bench.train.execution import Execution
 from bench.view import TerminalView, plan_table, plan_total
+
+if TYPE_CHECKING:
+    from bench.restore.image import Geometry
+    from bench.restore.source import Source
 
 
 def run_suite(path: Path, profile: str, assignments: Sequence[str], results: Path, workers: int) -> int:
@@ -131,3 +137,26 @@ def verify_weights() -> int:
             damaged += 1
             console.print(Text.assemble(("damaged  ", "red"), str(error)), soft_wrap=True)
     return 1 if damaged else 0
+
+
+def restore_images(
+    inputs: Sequence[str], source: Source, geometry: Geometry, out: Path, overwrite: bool, save_parts: bool, device: str
+) -> int:  # fmt: skip
+    """0 if every image was restored or kept, 1 if one failed."""
+    from bench.restore.batch import restore_batch
+    from bench.restore.inputs import collect
+    from bench.restore.view import RestoreView, failure, heading, summary
+
+    console = Console()
+    chosen = find_device(device)
+    restorer = source.load().with_parts() if save_parts else source.load()
+    geometry.check(restorer)
+    console.print(heading(restorer, str(chosen)), highlight=False)
+    found = collect(inputs, out)
+    for name, reason in found.failed.items():
+        console.print(failure(name, reason), soft_wrap=True, highlight=False)
+    with RestoreView(console, len(found.entries)) as view:
+        outcome = restore_batch(found.entries, restorer, geometry, chosen, overwrite, view)
+    outcome.failed.update(found.failed)
+    console.print(summary(outcome, len(view.tiled), restorer, out), highlight=False)
+    return 1 if outcome.failed else 0

@@ -24,7 +24,9 @@ def describe_misfit(checkpoint: Mapping[str, Any], asked: str) -> str:
     if found is None:
         return "it looks like no method that is known here"
     if found.split()[0] == asked:
-        return f"it looks like {found}, but of other widths or another size: `bench methods {asked}` lists what can be set"
+        return (
+            f"it looks like {found}, but of other widths or another size: `bench methods {asked}` lists what can be set"
+        )
     return f"it looks like {found}"
 
 
@@ -77,4 +79,6 @@ def _known_to_spandrel(state: dict[str, Any]) -> str | None:
     from spandrel import MAIN_REGISTRY
 
     found = (entry.architecture for entry in MAIN_REGISTRY.architectures("detection"))
-    return next((f"{architecture.name}, which is no method here" for architecture in found if architecture.detect(state)), None)
+    return next(
+        (f"{architecture.name}, which is no method here" for architecture in found if architecture.detect(state)), None
+    )
