@@ -40,4 +40,4 @@ def fit_checkpoint(method: Method, name: str, stage: str, path: Path) -> Weights
     try:
         return method.adopt(stage, checkpoint)
     except CheckpointMismatch as error:
-        raise WeightsError(f"{path}: {error}; {describe_misfit(checkpoint, name)}") from None
+        raise WeightsError(f"{path}: {describe_misfit(checkpoint, name)} ({error})") from None

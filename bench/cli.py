@@ -7,7 +7,6 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from enum import Enum
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, NoReturn
@@ -15,6 +14,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from bench.errors import BenchError
+from bench.restore import options
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
@@ -32,13 +32,6 @@ Workers = Annotated[int, typer.Option("--workers", min=0, help="Processes that p
 Oracles = Annotated[list[Path] | None, typer.Argument(help="Oracle folders, or folders of them.", show_default=False)]
 
 INVALID = 2
-
-
-class Fit(str, Enum):
-    """What becomes of images that have another size than the network's."""
-
-    TILE = "tile"
-    RESIZE = "resize"
 
 
 @app.command()
@@ -79,29 +72,29 @@ def parity(folders: Oracles = None) -> None:
     _guard(call)
 
 
+@app.command("methods")
+def show_methods(
+    name: Annotated[
+        str | None, typer.Argument(help="One of them, to be told all about it.", show_default=False)
+    ] = None,
+) -> None:
+    """Every method: family, tasks, parameters, licence, weights; or one in full, with all that can be set."""
+
+    def call() -> int:
+        from bench.commands import show_methods
+
+        return show_methods(name)
+
+    _guard(call)
+
+
 @app.command()
 def restore(
-    inputs: Annotated[list[str], typer.Argument(help="Images, folders, or patterns in quotes.", show_default=False)],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the restored images, as PNG.", show_default=False)],
-    run: Annotated[Path | None, typer.Option("--run", help="A run's folder: results/deblur/quick-1a2b3c4d.")] = None,
-    row: Annotated[str | None, typer.Option("--row", help="Which row of the run's table.")] = None,
-    method: Annotated[str | None, typer.Option("--method", help="In place of --run: a method, and its --weights.")] = None,
-    weights: Annotated[
-        list[str] | None, typer.Option("--weights", metavar="[STAGE=]PATH", help="A checkpoint; for ugpnet three, by module.")
-    ] = None,
-    assignments: Annotated[
-        list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Set a field of the method, such as width=64.")
-    ] = None,
-    size: Annotated[int, typer.Option("--size", min=1, help="With --method: side of its restored images.")] = 512,
-    scale: Annotated[int, typer.Option("--scale", min=1, help="With --method: how much larger it makes images.")] = 1,
-    fit: Annotated[
-        Fit, typer.Option("--fit", help="Where a method takes one size: cut into tiles, or resize (one aligned face).")
-    ] = Fit.TILE,
-    tile: Annotated[int | None, typer.Option("--tile", min=1, help="Side of tiles, if memory asks for less.")] = None,
-    overlap: Annotated[int | None, typer.Option("--overlap", min=0, help="What neighbouring tiles share, in pixels.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Make again what is there already.")] = False,
-    save_parts: Annotated[bool, typer.Option("--save-parts", help="Also UGPNet's x_reg and x_syn.")] = False,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    inputs: options.Inputs, out: options.Out, run: options.Run = None, row: options.RowName = None,
+    method: options.MethodName = None, weights: options.WeightPaths = None, assignments: options.Settings = None,
+    size: options.Size = 512, scale: options.Scale = 1, fit: options.Fit = options.FitChoice.TILE,
+    tile: options.Tile = None, overlap: options.Overlap = None, device: options.Device = "auto",
+    overwrite: options.Overwrite = False, save_parts: options.SaveParts = False,
 ) -> None:  # fmt: skip
     """Restore your own images, of any size and type, with a row of a run or with a released checkpoint."""
 

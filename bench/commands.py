@@ -139,6 +139,18 @@ def verify_weights() -> int:
     return 1 if damaged else 0
 
 
+def show_methods(name: str | None) -> int:
+    """All methods in a table, or one in full."""
+    console = Console()
+    with console.status("reading the methods"):
+        from bench.catalogue import describe, list_methods
+        from bench.catalogue_view import method_sheet, methods_table
+
+        shown = methods_table(list_methods()) if name is None else method_sheet(describe(name))
+    console.print(shown)
+    return 0
+
+
 def restore_images(
     inputs: Sequence[str], source: Source, geometry: Geometry, out: Path, overwrite: bool, save_parts: bool, device: str
 ) -> int:  # fmt: skip

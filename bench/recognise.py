@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from operator import itemgetter
 from typing import Any
 
@@ -19,15 +20,13 @@ LIKE = 0.8
 
 
 def describe_misfit(checkpoint: Mapping[str, Any], asked: str) -> str:
-    """What to say after a checkpoint did not fit the method `asked`."""
+    """What a checkpoint that did not fit the method `asked` looks like."""
     found = recognise(checkpoint)
     if found is None:
         return "it looks like no method that is known here"
     if found.split()[0] == asked:
-        return (
-            f"it looks like {found}, but of other widths or another size: `bench methods {asked}` lists what can be set"
-        )
-    return f"it looks like {found}"
+        return f"it looks like {found}, but of other widths or another size; see `bench methods {asked}` for what can be set"
+    return f"it looks like {found}, not like {asked}"
 
 
 def recognise(checkpoint: Mapping[str, Any]) -> str | None:
@@ -55,8 +54,13 @@ def _restoration_module(state: Mapping[str, Any]) -> str:
         return "a restoration module of ugpnet"
 
 
-def architectures() -> Iterator[tuple[str, Names]]:
-    """Every known network, or released part of one, with the patterns of its names."""
+@cache
+def architectures() -> tuple[tuple[str, Names], ...]:
+    """Every known network, or released part of one, with the patterns of its names. Building them takes a few seconds."""
+    return tuple(_architectures())
+
+
+def _architectures() -> Iterator[tuple[str, Names]]:
     for variant in variants():
         for method in published(variant.method, variant.fields)[:1]:
             network = shapes(method)

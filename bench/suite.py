@@ -135,7 +135,7 @@ def lone_row(name: str, fields: Document | None = None) -> Row:
 
     Raises SuiteError as `load_suite` does, with `--set` in the place of the file.
     """
-    file = SuiteFile.model_construct(methods={name: fields or {}}, components={})
+    file = SuiteFile.model_construct(methods={name: fields or {}}, components={})  # type: ignore[call-arg]
     return _Resolver(Path("--set"), file).named(name)
 
 

@@ -66,9 +66,10 @@ def encode_picture(picture: Picture) -> bytes:
     colour = (picture.rgb @ LUMA)[..., None] if picture.grey else picture.rgb
     channels = colour if picture.alpha is None else np.concatenate([colour, picture.alpha[..., None]], axis=2)
     limit = 255 if picture.bits == 8 else 65535
-    samples = (np.clip(channels, 0, 1) * limit + 0.5).astype(np.uint8 if picture.bits == 8 else np.uint16)
-    if samples.dtype == np.uint16:
-        return encode_png16(samples, picture.profile)
+    scaled = np.clip(channels, 0, 1) * limit + 0.5
+    if picture.bits == 16:
+        return encode_png16(scaled.astype(np.uint16), picture.profile)
+    samples = scaled.astype(np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(samples.squeeze(2) if samples.shape[2] == 1 else samples).save(
         buffer, "PNG", icc_profile=picture.profile

@@ -45,9 +45,8 @@ def collect(inputs: Sequence[str], out: Path) -> Inputs:
     found: dict[Path, tuple[Path, Path]] = {}
     failed: dict[str, str] = {}
     for text in inputs:
-        for source, relative in _expand(text, failed):
-            if out.resolve() not in source.resolve().parents or not _is_searched(text):
-                found.setdefault(source.resolve(), (source, relative))
+        for source, relative in _expand(text, out.resolve(), failed):
+            found.setdefault(source.resolve(), (source, relative))
     return _assign(found, out, failed)
 
 
@@ -67,30 +66,29 @@ def _assign(found: Mapping[Path, tuple[Path, Path]], out: Path, failed: dict[str
     return Inputs([Entry(source, target) for target, source in taken.items()], failed)
 
 
-def _expand(text: str, failed: dict[str, str]) -> Iterator[tuple[Path, Path]]:
+def _expand(text: str, out: Path, failed: dict[str, str]) -> Iterator[tuple[Path, Path]]:
     """Files, each with its path relative to what the user named."""
     path = Path(text).expanduser()
-    if path.is_dir():
-        yield from _folder(path, failed)
+    if path.resolve() == out and path.is_dir():
+        failed[text] = "is the folder of the restored images too; choose another --out"
+    elif path.is_dir():
+        yield from _folder(path, out, failed)
     elif path.exists():
         yield path, Path(path.name)
     elif glob.has_magic(text):
-        yield from _pattern(path, failed)
+        yield from _pattern(path, out, failed)
     else:
         failed[text] = "no such file or folder"
 
 
-def _is_searched(text: str) -> bool:
-    return not Path(text).expanduser().is_file()
-
-
-def _folder(folder: Path, failed: dict[str, str]) -> Iterator[tuple[Path, Path]]:
+def _folder(folder: Path, out: Path, failed: dict[str, str]) -> Iterator[tuple[Path, Path]]:
     def unreadable(error: OSError) -> None:
         failed[str(error.filename)] = f"this folder cannot be read: {(error.strerror or str(error)).lower()}"
 
     failures, images = len(failed), 0
     for parent, folders, names in os.walk(folder, onerror=unreadable):
-        folders[:] = sorted((name for name in folders if not name.startswith(".")), key=natural_key)
+        inner = [name for name in folders if not name.startswith(".") and Path(parent, name).resolve() != out]
+        folders[:] = sorted(inner, key=natural_key)
         for name in sorted(names, key=natural_key):
             path = Path(parent, name)
             if not name.startswith(".") and path.suffix.lower() in SUFFIXES:
@@ -100,9 +98,11 @@ def _folder(folder: Path, failed: dict[str, str]) -> Iterator[tuple[Path, Path]]
         failed[str(folder)] = f"holds no image; known suffixes are {', '.join(sorted(SUFFIXES))}"
 
 
-def _pattern(pattern: Path, failed: dict[str, str]) -> Iterator[tuple[Path, Path]]:
+def _pattern(pattern: Path, out: Path, failed: dict[str, str]) -> Iterator[tuple[Path, Path]]:
     literal = Path(*itertools.takewhile(lambda part: not glob.has_magic(part), pattern.parts))
-    files = [path for path in map(Path, glob.glob(str(pattern), recursive=True)) if path.is_file()]
+    inside = literal.resolve() in out.parents
+    matches = map(Path, glob.glob(str(pattern), recursive=True))
+    files = [path for path in matches if path.is_file() and not (inside and out in path.resolve().parents)]
     if not files:
         failed[str(pattern)] = "no file matches this pattern"
     for path in sorted(files, key=lambda path: natural_key(str(path))):

@@ -62,7 +62,8 @@ def heading(restorer: Restorer, device: str) -> Text:
     """What restores, from where, on what."""
     takes = "images of any size" if restorer.side is None else f"{restorer.side} x {restorer.side} px"
     gives = f" x{restorer.scale}" if restorer.scale > 1 else ""
-    text = Text.assemble((restorer.label, "bold"), f"{gives} ({takes}) ", (f"{restorer.origin}, {device}", "dim"))
+    text = Text.assemble((restorer.label, "bold"), f"{gives}, {takes} ")
+    text.append(f"({', '.join(filter(None, (restorer.origin, device)))})", "dim")
     for note in restorer.notes:
         text.append(f"\nnote: {note}", "yellow")
     return text
