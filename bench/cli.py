@@ -14,6 +14,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from bench.errors import BenchError
+from bench.restore import options
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
@@ -67,6 +68,43 @@ def parity(folders: Oracles = None) -> None:
         from bench.commands import check_parity
 
         return check_parity(folders or [Path("tests/goldens/parity")])
+
+    _guard(call)
+
+
+@app.command("methods")
+def show_methods(
+    name: Annotated[
+        str | None, typer.Argument(help="One of them, to be told all about it.", show_default=False)
+    ] = None,
+) -> None:
+    """Every method: family, tasks, parameters, licence, weights; or one in full, with all that can be set."""
+
+    def call() -> int:
+        from bench.commands import show_methods
+
+        return show_methods(name)
+
+    _guard(call)
+
+
+@app.command()
+def restore(
+    inputs: options.Inputs, out: options.Out, run: options.Run = None, row: options.RowName = None,
+    method: options.MethodName = None, weights: options.WeightPaths = None, assignments: options.Settings = None,
+    size: options.Size = 512, scale: options.Scale = 1, fit: options.Fit = options.FitChoice.TILE,
+    tile: options.Tile = None, overlap: options.Overlap = None, device: options.Device = "auto",
+    overwrite: options.Overwrite = False, save_parts: options.SaveParts = False,
+) -> None:  # fmt: skip
+    """Restore your own images, of any size and type, with a row of a run or with a released checkpoint."""
+
+    def call() -> int:
+        from bench.commands import restore_images
+        from bench.restore.image import Geometry
+        from bench.restore.source import choose_source
+
+        source = choose_source(run, row, method, weights or [], assignments or [], size, scale)
+        return restore_images(inputs, source, Geometry(fit.value, tile, overlap), out, overwrite, save_parts, device)
 
     _guard(call)
 

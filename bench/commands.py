@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
 
 from bench.cost import expected_seconds
+from bench.device import find_device
 from bench.executors.local import LocalExecutor
 from bench.plan import Plan, make_plan
 from bench.run import Run, failures, run_plan
@@ -17,6 +19,10 @@ from bench.store import Store
 from bench.suite import Suite, load_suite
 from bench.train.execution import Execution
 from bench.view import TerminalView, plan_gaps, plan_table, plan_total
+
+if TYPE_CHECKING:
+    from bench.restore.image import Geometry
+    from bench.restore.source import Source
 
 
 def run_suite(path: Path, profile: str, assignments: Sequence[str], results: Path, workers: int) -> int:
@@ -81,3 +87,38 @@ def check_parity(folders: Sequence[Path]) -> int:
         )
     console.print(f"{passed} of {len(cases)} cases pass ({time.monotonic() - started:.0f} s)", highlight=False)
     return 0 if passed == len(cases) else 1
+
+
+def show_methods(name: str | None) -> int:
+    """All methods in a table, or one in full."""
+    console = Console()
+    with console.status("reading the methods"):
+        from bench.catalogue import describe, list_methods
+        from bench.catalogue_view import method_sheet, methods_table
+
+        shown = methods_table(list_methods()) if name is None else method_sheet(describe(name))
+    console.print(shown)
+    return 0
+
+
+def restore_images(
+    inputs: Sequence[str], source: Source, geometry: Geometry, out: Path, overwrite: bool, save_parts: bool, device: str
+) -> int:  # fmt: skip
+    """0 if every image was restored or kept, 1 if one failed."""
+    from bench.restore.batch import restore_batch
+    from bench.restore.inputs import collect
+    from bench.restore.view import RestoreView, failure, heading, summary
+
+    console = Console()
+    chosen = find_device(device)
+    restorer = source.load().with_parts() if save_parts else source.load()
+    geometry.check(restorer)
+    console.print(heading(restorer, str(chosen)), highlight=False)
+    found = collect(inputs, out)
+    for name, reason in found.failed.items():
+        console.print(failure(name, reason), soft_wrap=True, highlight=False)
+    with RestoreView(console, len(found.entries)) as view:
+        outcome = restore_batch(found.entries, restorer, geometry, chosen, overwrite, view)
+    outcome.failed.update(found.failed)
+    console.print(summary(outcome, len(view.tiled), restorer, out), highlight=False)
+    return 1 if outcome.failed else 0

@@ -8,12 +8,26 @@ from typing import Any
 
 import torch
 
+from bench.errors import BenchError
+
 
 def pick_device() -> torch.device:
     """CUDA, else Apple's MPS, else the CPU."""
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps") if torch.backends.mps.is_available() else torch.device("cpu")
+
+
+def find_device(name: str) -> torch.device:
+    """The device that the user names, `auto` the one that `pick_device` takes. Raises BenchError if it is not here."""
+    if name == "auto":
+        return pick_device()
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:  # torch asserts that it was built for the device
+        raise BenchError(f"--device {name}: {str(error).splitlines()[0]}") from None
+    return device
 
 
 def describe_device() -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
@@ -17,7 +18,8 @@ MAX_BYTES = 1_000_000
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """YAML without two traps: a key given twice is an error, and so are aliases (an exponential document in ten lines)."""
+    """YAML without three traps: a key given twice is an error, so are aliases (an exponential document in ten lines), and only
+    `true` and `false` are booleans, so that `off` is the word that it is in `components: off`."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
@@ -33,6 +35,20 @@ class _StrictLoader(yaml.SafeLoader):
                 raise yaml.constructor.ConstructorError(None, None, f"{key!r} is given twice", key_node.start_mark)
             seen.add(key)
         return super().construct_mapping(node, deep)
+
+
+_StrictLoader.yaml_implicit_resolvers = {
+    letter: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+    for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_StrictLoader.add_implicit_resolver(  # type: ignore[no-untyped-call]
+    "tag:yaml.org,2002:bool", re.compile("true|false", re.IGNORECASE), list("tTfF")
+)
+
+
+def read_value(text: str) -> Any:
+    """A YAML value as suites write it. Raises yaml.YAMLError."""
+    return yaml.load(text, _StrictLoader)
 
 
 def read_document(path: Path) -> Document:
@@ -92,7 +108,7 @@ def override(document: Mapping[str, Any], assignments: Sequence[str]) -> Documen
         if not separator or not path:
             raise SuiteError(f"--set {assignment}: write path.to.field=value")
         try:
-            value = yaml.safe_load(text)
+            value = read_value(text)
         except yaml.YAMLError:
             raise SuiteError(f"--set {assignment}: {text!r} is not a YAML value") from None
         _assign(result, _full_path(result, path.split(".")), value, assignment)

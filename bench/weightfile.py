@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from bench.errors import WeightsError
-from ugpnet import checkpointfile
+from ugpnet import checkpoint_file
 from ugpnet.checkpoints import CheckpointMismatch
 from ugpnet.recipe import Weights
 
@@ -31,7 +30,7 @@ def save_weights(path: Path, weights: Weights) -> None:
 def load_weights(path: Path) -> dict[str, dict[str, Tensor]]:
     """Networks and their state dicts, on the CPU. Raises WeightsError naming the file."""
     weights: dict[str, dict[str, Tensor]] = {}
-    for name, tensor in _read_safetensors(path).items():
+    for name, tensor in read_checkpoint(path).items():
         network, separator, key = name.partition(SEPARATOR)
         if not separator:
             raise WeightsError(f"{path}: not a file of this harness: entry {name!r} names no network")
@@ -41,23 +40,12 @@ def load_weights(path: Path) -> dict[str, dict[str, Tensor]]:
 
 def is_own(path: Path) -> bool:
     """Whether `load_weights` reads this file."""
-    return path.suffix == ".safetensors" and all(SEPARATOR in name for name in _read_safetensors(path))
+    return path.suffix == ".safetensors" and all(SEPARATOR in name for name in read_checkpoint(path))
 
 
 def read_checkpoint(path: Path) -> Mapping[str, Any]:
-    """What `ugpnet.checkpointfile.read_checkpoint` reads. Raises WeightsError naming the file."""
-    with _as_weights_errors():
-        return checkpointfile.read_checkpoint(path)
-
-
-def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    with _as_weights_errors():
-        return checkpointfile.read_safetensors(path)
-
-
-@contextmanager
-def _as_weights_errors() -> Iterator[None]:
+    """Whatever mapping a checkpoint holds; see `ugpnet.checkpoint_file`. Raises WeightsError naming the file."""
     try:
-        yield
+        return checkpoint_file.read_checkpoint(path)
     except CheckpointMismatch as error:
         raise WeightsError(str(error)) from None

@@ -100,6 +100,8 @@ class Method(ABC):
 
     version: ClassVar[int]
     """Raise it when the same config gives other results: it enters every key."""
+    any_size: ClassVar[bool] = False
+    """Whether the restorer takes images of any size, not only squares of the task's size."""
     Config: ClassVar[type[AnyConfig]]
     facts: ClassVar[Facts]
     shorthand: ClassVar[str | None] = None

@@ -28,6 +28,7 @@ class BicubicConfig(Config):
 
 class BicubicMethod(Method):
     version: ClassVar[int] = 1
+    any_size: ClassVar[bool] = True
     Config = BicubicConfig
     facts: ClassVar[Facts] = Facts(title="Bicubic interpolation", family="regression")
 

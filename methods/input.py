@@ -28,6 +28,7 @@ class InputConfig(Config):
 
 class Input(Method):
     version: ClassVar[int] = 1
+    any_size: ClassVar[bool] = True
     Config = InputConfig
     facts: ClassVar[Facts] = Facts(title="Degraded input", family="input")
 

@@ -30,6 +30,7 @@ class RegressionMethod(Method):
     """A network without a generative prior, trained on pixels alone. Sub-classes say which network."""
 
     Config: ClassVar[type[RegressionConfig]] = RegressionConfig
+    any_size: ClassVar[bool] = True
     config: RegressionConfig
 
     def stages(self) -> tuple[Stage, ...]:

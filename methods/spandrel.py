@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from methods.base import Facts, File, Loaded, Method, Upstream
 from methods.networks.released import release_names
-from ugpnet.checkpointfile import read_checkpoint
+from ugpnet.checkpoint_file import read_checkpoint
 from ugpnet.checkpoints import CheckpointMismatch, load_strict
 from ugpnet.recipe import Config, Weights
 

@@ -117,6 +117,7 @@ class StageConfig(Config):
 
 class VQFRMethod(Method):
     version: ClassVar[int] = 1
+    any_size: ClassVar[bool] = True
     Config = VQFRConfig
     config: VQFRConfig
     facts: ClassVar[Facts] = Facts(

@@ -15,7 +15,11 @@ PREFIXES = ("module.", "generator_ema.", "generator.", "netG.")
 
 
 class CheckpointMismatch(ValueError):
-    """A file that is no checkpoint, or one of another architecture; the message says what is wrong or does not fit."""
+    """A checkpoint that does not fit what it is for; the message says what is wrong."""
+
+
+class CheckpointUnreadable(CheckpointMismatch):
+    """A file that holds no checkpoint, only part of one, or code; the message names it."""
 
 
 def unwrap(checkpoint: Mapping[str, Any], known: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 import torch
 from torch import Tensor
 
-from ugpnet.checkpointfile import read_checkpoint
+from ugpnet.checkpoint_file import read_checkpoint
 from ugpnet.checkpoints import CheckpointMismatch, load_strict, unwrap
 from ugpnet.config import Preset, UGPNetConfig, preset
 
@@ -60,8 +60,8 @@ class Pretrained:
         """The released model from its three files: `resmodule_*.pth` (or the RRDBNet x8 file), `synmodule_*.pth`,
         `fusmodule_*.pth`.
 
-        Which of the released variants it is, is read from the files. Loading is strict and runs no code (`weights_only`).
-        Raises CheckpointMismatch naming the file and what does not fit.
+        Which of the released variants it is, is read from the files. Loading is strict and runs no code. Raises
+        CheckpointMismatch naming the file and what does not fit, CheckpointUnreadable for half a file or one with code.
         """
         states = {file: read_checkpoint(file) for file in (restoration, synthesis, fusion)}
         parts = join_parts(states[synthesis], str(synthesis))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from bench.errors import DataError
 
@@ -30,8 +30,7 @@ def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     several frames the first counts. Raises DataError on a missing, damaged or oversized file and on samples
     without a known range.
     """
-    with _named_errors(path), Image.open(path) as image:
-        _refuse_bomb(image, path, max_pixels)
+    with open_image(path, max_pixels) as image:
         return _to_rgb(ImageOps.exif_transpose(image), path)
 
 
@@ -41,11 +40,18 @@ def check_image(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
     Raises DataError if the header cannot be read or the file is cut off. A PNG or JPEG that ends as its
     format demands is not decoded, which keeps this fast; a file that does not, or of another format, is.
     """
-    with _named_errors(path), Image.open(path) as image:
-        _refuse_bomb(image, path, max_pixels)
+    with open_image(path, max_pixels) as image:
         if not _is_complete(path, image.format or ""):
             image.load()
         return min(image.size), max(image.size)
+
+
+@contextmanager
+def open_image(path: Path, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
+    """The file opened by Pillow, not yet decoded; whatever goes wrong inside the block is a DataError naming the file."""
+    with _named_errors(path), Image.open(path) as image:
+        _refuse_bomb(image, path, max_pixels)
+        yield image
 
 
 @contextmanager
@@ -56,6 +62,9 @@ def _named_errors(path: Path) -> Iterator[None]:
         raise
     except FileNotFoundError:
         raise DataError(f"{path}: no such image; check the path") from None
+    except UnidentifiedImageError:  # Pillow's own message says no more than the path
+        found = "it is of no known type" if path.stat().st_size else "it is empty"
+        raise DataError(f"{path}: cannot be read as an image ({found}); replace or delete the file") from None
     # Pillow's decoders raise whatever their parsers meet: OSError, ValueError, SyntaxError, struct.error, ...
     except Exception as error:
         raise DataError(f"{path}: cannot be read as an image ({error}); replace or delete the file") from error

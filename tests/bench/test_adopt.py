@@ -13,6 +13,7 @@ from bench.adopt import adopt_weights
 from bench.errors import WeightsError
 from bench.execute import Workplace
 from bench.job import Job
+from bench.resolve import lone_row
 from bench.row import Row
 from bench.store import Store
 from bench.train.execution import Execution
@@ -75,8 +76,25 @@ def test_another_width_is_named(tmp_path: Path) -> None:
 
 def test_another_architecture_is_refused(tmp_path: Path) -> None:
     torch.save({"conv.weight": torch.zeros(3)}, tmp_path / "net.pth")
-    with pytest.raises(WeightsError, match="1 unexpected"):
+    with pytest.raises(WeightsError, match=r"like no method that is known here .*1 unexpected"):
         adopt(tmp_path / "net.pth", tmp_path)
+
+
+def test_the_checkpoint_of_another_method_is_named(tmp_path: Path) -> None:
+    torch.save(lone_row("gcfsr", {"narrow": 0.03}).build(TASK).network().state_dict(), tmp_path / "net.pth")
+    with pytest.raises(WeightsError, match=r"net\.pth: it looks like gcfsr, not like nafnet"):
+        adopt(tmp_path / "net.pth", tmp_path)
+
+
+@pytest.mark.parametrize(("content", "message"), [
+    (b"", "is empty"),
+    (b"<!doctype html>" * 9, "is a web page"),
+    (b"hello world" * 9, "cannot be read as a checkpoint"),
+])  # fmt: skip
+def test_what_is_no_checkpoint_is_named(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "net.pth").write_bytes(content)
+    with pytest.raises(WeightsError, match=rf"net\.pth: {message}"):
+        read_checkpoint(tmp_path / "net.pth")
 
 
 def test_a_pickle_with_code_is_refused_and_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

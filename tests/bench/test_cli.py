@@ -27,7 +27,7 @@ def test_help_imports_nothing_heavy() -> None:
 def test_help_names_the_commands() -> None:
     result = invoke("--help")
     assert result.exit_code == 0
-    assert all(name in result.output for name in ("run", "plan", "parity"))
+    assert all(name in result.output for name in ("run", "plan", "restore", "methods", "parity"))
 
 
 def test_a_mistake_is_one_message(tmp_path: Path) -> None:

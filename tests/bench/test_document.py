@@ -94,3 +94,10 @@ def test_override_finds_rows_and_lists() -> None:
 def test_override_says_what_is_wrong(assignment: str, problem: str) -> None:
     with pytest.raises(SuiteError, match=problem):
         override({"seeds": [1], "name": "a"}, [assignment])
+
+
+def test_only_true_and_false_are_booleans(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("a: off\nb: yes\nc: true\nd: False\ne: [on, 1e-4, null]\n")
+    assert read_document(path) == {"a": "off", "b": "yes", "c": True, "d": False, "e": ["on", "1e-4", None]}
+    assert override({"a": 1}, ["a=off"]) == {"a": "off"}

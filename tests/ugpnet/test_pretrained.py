@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from ugpnet.checkpoints import CheckpointMismatch
+from ugpnet.checkpoints import CheckpointMismatch, CheckpointUnreadable
 from ugpnet.config import Preset, RegressorConfig, UGPNetConfig, preset
 from ugpnet.model import UGPNet, build_generator, build_regressor
 from ugpnet.nn.tap import Tap
@@ -208,6 +208,13 @@ def test_a_file_with_code_is_refused_and_not_run(released: Files, tmp_path: Path
             return os.system, (f"touch {trace}",)
 
     torch.save({"weight": torch.zeros(1), "payload": Payload()}, released[0])
-    with pytest.raises(CheckpointMismatch, match=r"resmodule_best\.pth: refused: .* could run code \(posix\.system\)"):
+    with pytest.raises(CheckpointUnreadable, match=r"resmodule_best\.pth: refused: .* could run code .*posix\.system"):
         UGPNet.load_official(*released)
     assert not trace.exists()
+
+
+def test_half_a_download_is_named(released: Files) -> None:
+    path = Path(released[1])
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(CheckpointUnreadable, match=r"synmodule_40000\.pth: is cut short"):
+        UGPNet.load_official(*released)

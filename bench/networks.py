@@ -1,0 +1,62 @@
+"""Every method's network as shapes only: built on torch's meta device, which allocates nothing and takes milliseconds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, get_args, get_origin
+
+import torch
+from torch import nn
+
+import methods
+from bench.resolve import lone_row
+from methods.base import Method, Prior, Task, names
+from ugpnet.recipe import Config
+
+PUBLISHED = (Task("deblur", 1, 512), Task("denoise", 1, 512), Task("sr", 8, 512), Task("prior", 1, 512))
+"""The tasks of the paper at the size of its images."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A method's published configuration, or one with a top-level choice changed; `label` names the change."""
+
+    method: str
+    label: str
+    fields: dict[str, Any]
+
+
+def published(name: str, fields: dict[str, Any] | None = None) -> list[Method]:
+    """The method at each of the tasks that it supports; none where a field has no default, so that nothing is published.
+
+    Only priors are asked for the task `prior`.
+    """
+    kind, given = methods.load(name), fields or {}
+    if any(field.is_required() and label not in given for label, field in kind.Config.model_fields.items()):
+        return []
+    row, is_prior = lone_row(name, fields), issubclass(kind, Prior)
+    tasks = [task for task in PUBLISHED if (task.name == "prior") == is_prior]
+    with torch.device("meta"):
+        built = [row.build(task) for task in tasks]
+        return [method for method in built if method.unsupported() is None]
+
+
+def shapes(method: Method) -> nn.Module:
+    """The method's network on the meta device."""
+    with torch.device("meta"):
+        return method.network()
+
+
+def variants() -> Iterator[Variant]:
+    """Every method with its defaults, then with each other value of its choices (`Literal` fields), one at a time."""
+    for name in names():
+        yield Variant(name, name, {})
+        for field, value in _choices(methods.load(name).Config):
+            yield Variant(name, f"{name} with {field}={value}", {field: value})
+
+
+def _choices(config: type[Config]) -> Iterator[tuple[str, Any]]:
+    for name, field in config.model_fields.items():
+        if get_origin(field.annotation) is Literal:
+            yield from ((name, value) for value in get_args(field.annotation) if value != field.default)

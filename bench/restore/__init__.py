@@ -1,0 +1,1 @@
+"""`bench restore`: a user's own images, of any size and type."""

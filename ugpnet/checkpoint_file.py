@@ -1,0 +1,81 @@
+"""Reading checkpoints that others wrote: tensors and plain containers only, never code."""
+
+from __future__ import annotations
+
+import pickle
+import re
+import zipfile
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from ugpnet.checkpoints import CheckpointMismatch, CheckpointUnreadable
+
+UNREADABLE = (
+    pickle.UnpicklingError, SafetensorError, zipfile.BadZipFile,
+    RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError, AttributeError,
+)  # fmt: skip
+"""What torch's and safetensors' readers raise on damaged files and on files that are no checkpoints."""
+
+
+def read_checkpoint(file: str | PathLike[str]) -> Mapping[str, Any]:
+    """Whatever mapping a checkpoint holds, on the CPU: safetensors, or torch's format without any code in it.
+
+    Raises CheckpointUnreadable, naming the file: not there, cut short, no checkpoint, or a pickle that wants to run code
+    (refused). Raises CheckpointMismatch where it holds something else than a mapping.
+    """
+    path = Path(file)
+    try:
+        content = load_file(str(path)) if path.suffix == ".safetensors" else _load_tensors(path)
+    except UNREADABLE as error:
+        raise CheckpointUnreadable(f"{path}: {_reason(path, error)}") from None
+    if not isinstance(content, Mapping):
+        raise CheckpointMismatch(f"{path}: holds a {type(content).__name__} where a state dict is wanted")
+    return content
+
+
+def _load_tensors(path: Path) -> Any:
+    with torch.serialization.safe_globals(_numpy_scalars()):
+        return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _numpy_scalars() -> list[Any]:
+    """What a pickled number of NumPy 1 or 2 names; none of it runs code."""
+    import numpy as np
+
+    rebuild: Any = np.float64(0).__reduce__()[0]
+    names = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")
+    kinds = (np.dtype, np.dtypes.Float64DType, np.dtypes.Float32DType, np.dtypes.Int64DType)
+    return [*((rebuild, name) for name in names), *kinds]
+
+
+def _reason(path: Path, error: BaseException) -> str:
+    """What is wrong, in words; torch's own text is long and advises to load the file unsafely."""
+    if code := re.search(r"GLOBAL ([\w.]+)", str(error)):
+        return (
+            f"refused: this pickle holds more than tensors and could run code (it names {code[1]}); "
+            "ask its author for safetensors or a plain state dict"
+        )
+    if not path.is_file():
+        return "is a folder, not a checkpoint" if path.is_dir() else "no such file"
+    with path.open("rb") as stream:
+        head = stream.read(64).lstrip()
+    if not head:
+        return "is empty; fetch it again"
+    if head.startswith(b"PK") and not zipfile.is_zipfile(path):
+        return "is cut short, as half a download is; fetch it again"
+    if head.startswith(b"<"):
+        return "is a web page, not a checkpoint; its link may want a log-in"
+    return f"cannot be read as a checkpoint, it may be cut short or no checkpoint ({_first(error)})"
+
+
+def _first(error: BaseException) -> str:
+    """The line of the message that says what happened."""
+    lines = str(error).removesuffix(".").splitlines()
+    told = [line for line in lines if line.startswith("Unsupported")] or lines[:1]
+    return told[0] if told else type(error).__name__
