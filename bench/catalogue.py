@@ -26,7 +26,7 @@ FAMILIES = ("input", "regression", "generative", "hybrid", "prior")
 
 @dataclass(frozen=True)
 class Entry:
-    """A method in its published configuration at 512 px. `parameters` is None where only a device could tell."""
+    """A method in its published configuration at 512 px; an adapter without one has no `tasks` and `parameters`."""
 
     name: str
     facts: Facts
@@ -83,10 +83,8 @@ def _entry(name: str, built: list[Method]) -> Entry:
 
 
 def _parameters(built: list[Method]) -> int | None:
-    try:
-        return count_parameters(shapes(built[0])) if built else None
-    except (RuntimeError, NotImplementedError):  # a network that reads values while it is built
-        return None
+    network = shapes(built[0]) if built else None
+    return None if network is None else count_parameters(network)
 
 
 def _extra(method: Method, stages: tuple[Stage, ...]) -> dict[str, str]:
@@ -114,7 +112,7 @@ def _fields(config: type[Config], prefix: str = "", defaults: Config | None = No
         if isinstance(default, Config) and not isinstance(default, (Optim, Schedule)):
             yield from _fields(type(default), f"{prefix}{name}.", default)
         else:
-            yield Field(prefix + name, _text(default), _values(field))
+            yield Field(prefix + name, "to be given" if field.is_required() else _text(default), _values(field))
 
 
 def _text(default: Any) -> str:

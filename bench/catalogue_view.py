@@ -17,7 +17,7 @@ from methods.base import Family, Stage
 
 def methods_table(entries: Sequence[Entry]) -> Group:
     """One line per method."""
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for column in ("method", "family", "tasks"):
         table.add_column(column, no_wrap=True)
     table.add_column("params", justify="right", no_wrap=True)
@@ -68,7 +68,7 @@ def _facts(sheet: Sheet) -> Padding:
 
 
 def _stages(stages: Sequence[Stage]) -> Table:
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for column in ("stage", "starts from"):
         table.add_column(column)
     for column in ("iterations", "batch", "patch"):
@@ -84,7 +84,7 @@ def _stages(stages: Sequence[Stage]) -> Table:
 
 
 def _fields(fields: Sequence[Field]) -> Table:
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("field", no_wrap=True)
     for column in ("default", "takes"):
         table.add_column(column, overflow="fold")

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 import methods
+from bench.errors import SuiteError
 from bench.resolve import lone_row
 from methods.base import Method, Prior, Task, names
 from ugpnet.recipe import Config
@@ -28,24 +29,27 @@ class Variant:
 
 
 def published(name: str, fields: dict[str, Any] | None = None) -> list[Method]:
-    """The method at each of the tasks that it supports; none where a field has no default, so that nothing is published.
+    """The method at each of the tasks that it supports; none where its config needs values or refuses `fields`.
 
     Only priors are asked for the task `prior`.
     """
-    kind, given = methods.load(name), fields or {}
-    if any(field.is_required() and label not in given for label, field in kind.Config.model_fields.items()):
+    try:
+        row, is_prior = lone_row(name, fields), issubclass(methods.load(name), Prior)
+    except SuiteError:
         return []
-    row, is_prior = lone_row(name, fields), issubclass(kind, Prior)
     tasks = [task for task in PUBLISHED if (task.name == "prior") == is_prior]
     with torch.device("meta"):
         built = [row.build(task) for task in tasks]
         return [method for method in built if method.unsupported() is None]
 
 
-def shapes(method: Method) -> nn.Module:
-    """The method's network on the meta device."""
-    with torch.device("meta"):
-        return method.network()
+def shapes(method: Method) -> nn.Module | None:
+    """The method's network on the meta device; None where it needs values or files to be built."""
+    try:
+        with torch.device("meta"):
+            return method.network()
+    except (RuntimeError, NotImplementedError, OSError):
+        return None
 
 
 def variants() -> Iterator[Variant]:

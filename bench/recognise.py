@@ -63,7 +63,8 @@ def architectures() -> tuple[tuple[str, Names], ...]:
 def _architectures() -> Iterator[tuple[str, Names]]:
     for variant in variants():
         for method in published(variant.method, variant.fields)[:1]:
-            network = shapes(method)
+            if (network := shapes(method)) is None:
+                continue
             yield variant.label, patterns(network.state_dict())
             if isinstance(network, UGPNet):
                 yield "a fusion module of ugpnet", patterns(network.fusion.state_dict())

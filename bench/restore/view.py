@@ -21,7 +21,7 @@ class RestoreView:
         self.console = console
         self.progress = Progress(
             TextColumn("{task.description}"), BarColumn(bar_width=30), MofNCompleteColumn(), TimeElapsedColumn(),
-            TimeRemainingColumn(), TextColumn("[dim]{task.fields[text]}", markup=True),
+            TimeRemainingColumn(), TextColumn("{task.fields[text]}", style="dim", markup=False),
             console=console, transient=True, disable=not console.is_terminal,
         )  # fmt: skip
         self.images = self.progress.add_task("images", total=images, text="")

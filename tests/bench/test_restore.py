@@ -118,6 +118,14 @@ def test_every_image_comes_out_as_it_was_stored(
     assert ("cut into tiles of 32 px" in flat(result)) == (row == "ugpnet")
 
 
+def test_names_are_never_read_as_markup(finished: tuple[Path, Plan], tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "a[bold][b].png")
+    (tmp_path / "b[bold].png").touch()
+    result = restore(tmp_path, "--run", finished[0], "--row", "nafnet", "-o", tmp_path / "out")
+    assert "1 restored, 1 failed" in flat(result)
+    assert "b[bold].png" in flat(result)
+
+
 def test_what_is_there_is_kept_unless_overwritten(finished: tuple[Path, Plan], photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
