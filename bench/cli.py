@@ -71,28 +71,34 @@ def parity(folders: Oracles = None) -> None:
     _guard(call)
 
 
-weights_app = typer.Typer(no_args_is_help=True, help="Backbone weights of metrics and losses: list, fetch, verify.")
+weights_app = typer.Typer(no_args_is_help=True, help="Released weights: list, fetch, verify.")
 app.add_typer(weights_app, name="weights")
 
 
+WeightNames = Annotated[list[str] | None, typer.Argument(help="Names of files or releases: everything about them.")]
+
+
 @weights_app.command("list")
-def list_weights() -> None:
-    """Every known file: where it comes from, its licence, whether it is here."""
+def list_weights(names: WeightNames = None) -> None:
+    """Every known file: whose it is, its licence, whether its sha256 is known and whether it is here.
+
+    With names: also where it comes from, its paper and the configuration that it fits.
+    """
 
     def call() -> int:
-        from bench.commands import list_weights
+        from bench.weight_commands import list_weights, show_weights
 
-        return list_weights()
+        return show_weights(names) if names else list_weights()
 
     _guard(call)
 
 
 @weights_app.command("fetch")
 def fetch_weights(names: Annotated[list[str], typer.Argument(help="Names from `bench weights list`.")]) -> None:
-    """Download files, resuming what broke off, and check them."""
+    """Download files, resuming what broke off, and check them; exit code 2 where only a browser gets them."""
 
     def call() -> int:
-        from bench.commands import fetch_weights
+        from bench.weight_commands import fetch_weights
 
         return fetch_weights(names)
 
@@ -101,10 +107,10 @@ def fetch_weights(names: Annotated[list[str], typer.Argument(help="Names from `b
 
 @weights_app.command("verify")
 def verify_weights() -> None:
-    """Check the sha256 of every file that is here; exit code 1 if one is damaged."""
+    """Check every file that is here against the sha256 that is known; exit code 1 if one is damaged."""
 
     def call() -> int:
-        from bench.commands import verify_weights
+        from bench.weight_commands import verify_weights
 
         return verify_weights()
 
@@ -112,7 +118,8 @@ def verify_weights() -> None:
 
 
 def main() -> None:
-    """The `bench` script."""
+    """The `bench` script. A lab's own methods may lie in the current folder, where a script does not look by itself."""
+    sys.path.append(os.getcwd())
     app()
 
 

@@ -7,12 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import DownloadColumn, Progress
-from rich.table import Table
 from rich.text import Text
 
 from bench.cost import expected_seconds
-from bench.errors import WeightsError
 from bench.executors.local import LocalExecutor
 from bench.plan import Plan, make_plan
 from bench.run import Run, failures, run_plan
@@ -84,50 +81,3 @@ def check_parity(folders: Sequence[Path]) -> int:
         )
     console.print(f"{passed} of {len(cases)} cases pass ({time.monotonic() - started:.0f} s)", highlight=False)
     return 0 if passed == len(cases) else 1
-
-
-def list_weights() -> int:
-    from bench.weights import find_file, registry
-
-    table = Table("name", "file", "size", "for", "licence", "here", title_justify="left")
-    for entry in registry().values():
-        here = find_file(entry.file)
-        table.add_row(
-            entry.name, entry.file, f"{entry.size / 1e6:.0f} MB", entry.purpose, entry.licence, str(here or "no")
-        )
-    Console().print(table)
-    return 0
-
-
-def fetch_weights(names: Sequence[str]) -> int:
-    from bench.weights import find
-
-    console = Console()
-    for name in names:
-        find(name)  # an unknown name is found before anything is downloaded
-    for name in names:
-        console.print(f"{name}: {_fetch_one(name, console)}", highlight=False)
-    return 0
-
-
-def _fetch_one(name: str, console: Console) -> Path:
-    from bench.weights import fetch
-
-    with Progress(*Progress.get_default_columns(), DownloadColumn(), console=console) as progress:
-        task = progress.add_task(name)
-        return fetch(name, lambda done, total: progress.update(task, completed=done, total=total))
-
-
-def verify_weights() -> int:
-    from bench.weights import find_file, registry, verify
-
-    console, damaged = Console(), 0
-    for entry in registry().values():
-        if find_file(entry.file) is None:
-            continue
-        try:
-            console.print(f"ok  {entry.name}  {verify(entry.name)}", highlight=False)
-        except WeightsError as error:
-            damaged += 1
-            console.print(Text.assemble(("damaged  ", "red"), str(error)), soft_wrap=True)
-    return 1 if damaged else 0

@@ -7,18 +7,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench import degradations, metrics, weights
+from bench import degradations, metrics, official, weights
 from bench.data.sources import Source, open_source
 from bench.device import describe_device
 from bench.errors import BenchError, SuiteError, Unavailable
 from bench.job import Job, in_order
 from bench.metrics.names import spec as metric_spec
 from bench.protocol import protocol_id
+from bench.registry import Checkpoint
 from bench.report.reference import Reference
 from bench.row import Row
-from bench.store import digest
 from bench.suite import Suite
-from methods.base import Method, Prior, Stage
+from methods.base import Loaded, Method, Prior, Stage
 
 
 @dataclass(frozen=True)
@@ -144,19 +144,21 @@ class _Planner:
         own = row.weights.get(need)
         return self._load(weights.locate(need) if own is None else own, {"backbone": need}, need)
 
-    def _stage(self, row: Row, method: Method, stage: Stage, seed: int) -> str:
+    def _stage(self, row: Row, method: Method, stage: Stage | Loaded, seed: int) -> str:
         last = method.stages()[-1].name
         given = row.weights.get(stage.name) or (row.weights.get("") if stage.name == last else None)
+        if isinstance(given, Checkpoint):
+            given = official.locate(given, self.suite.task)
         if given is not None:
-            identity = {"method": row.identity(), "stage": stage.name}
-            return self._load(
-                given,
-                identity,
-                f"{row.label} {stage.name}",
-                {"row": row.spec(), "task": self._task(), "stage": stage.name},
-            )
+            return self._adopted(row, stage.name, given)
+        if isinstance(stage, Loaded):
+            return self._adopted(row, stage.name, stage.path)
         inputs = {need: self._need(row, method, need, seed) for need in stage.needs}
         return self._add(self._training(row, method, stage, seed, inputs))
+
+    def _adopted(self, row: Row, stage: str, path: Path) -> str:
+        spec = {"row": row.spec(), "task": self._task(), "stage": stage}
+        return self._load(path, {"method": row.identity(), "stage": stage}, f"{row.label} {stage}", spec)
 
     def _training(self, row: Row, method: Method, stage: Stage, seed: int, inputs: Mapping[str, str]) -> Job:
         pairs = stage.data == "pairs"
@@ -185,8 +187,8 @@ class _Planner:
         return Job("train", f"{row.label} {stage.name}", identity, spec, inputs, stage.budget.iterations)
 
     def _load(self, path: Any, identity: Mapping[str, Any], label: str, spec: Mapping[str, Any] | None = None) -> str:
-        identity = {**identity, "sha256": digest(path)}
-        return self._add(Job("load", f"{label} weights", identity, {"path": str(path.resolve()), **(spec or {})}))
+        identity = {**identity, "sha256": weights.digest(path)}
+        return self._add(Job("load", f"{label} weights", identity, {"path": str(path.absolute()), **(spec or {})}))
 
     def _measure(self, row: Row) -> str | None:
         measure = self.file.measure

@@ -5,21 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import methods
-from methods.base import Method, Task, roles
+from bench.registry import Checkpoint
+from bench.weights import digest
+from methods.base import Method, Task, files, roles
 from ugpnet.recipe import Config
+
+WeightSource: TypeAlias = Path | Checkpoint
+"""A file, or a released checkpoint that need not be on this machine."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table, or a component that lines refer to. `weights`: stage or backbone -> file that replaces it."""
+    """One line of the table, or a component that lines refer to. `weights`: stage or backbone -> what replaces it."""
 
     label: str
     method: str
     config: Config
-    weights: Mapping[str, Path] = field(default_factory=dict)
+    weights: Mapping[str, WeightSource] = field(default_factory=dict)
     peers: Mapping[str, Row] = field(default_factory=dict)
     variant: str | None = None
 
@@ -37,9 +42,11 @@ class Row:
         }
 
     def identity(self) -> dict[str, Any]:
-        """What of this row can change a restored image beside its weights: no labels, no names of peers."""
+        """What of this row can change a restored image beside its weights: no labels, no names of peers or files."""
         kind = methods.load(self.method)
-        config = self.config.model_dump(mode="json", exclude_defaults=True, exclude=set(roles(kind.Config)))
+        named = {*roles(kind.Config), *files(kind.Config)}
+        config = self.config.model_dump(mode="json", exclude_defaults=True, exclude=named)
+        config |= {name: {"sha256": digest(getattr(self.config, name))} for name in files(kind.Config)}
         peers = {role: peer.identity() for role, peer in self.peers.items()}
         return {"method": self.method, "version": kind.version, "config": config, "peers": peers}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,15 +11,17 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 import methods
 import methods.base
+from bench import official
 from bench.complaint import complaints
 from bench.data.config import DataConfig
 from bench.degradations import Operator, total_scale
 from bench.document import Document, overlay, override, read_document
 from bench.errors import BenchError, SuiteError
 from bench.metrics.names import check_name
+from bench.registry import Checkpoint
 from bench.report.reference import Reference, read_reference
-from bench.row import Row
-from methods.base import Task, roles, suggest
+from bench.row import Row, WeightSource
+from methods.base import Task, files, roles, suggest
 from ugpnet.recipe import Config
 
 ASSETS = Path(__file__).parent / "assets"
@@ -152,8 +154,8 @@ def load_suite(path: Path, profile: str = DEFAULT_PROFILE, assignments: Sequence
         file = SuiteFile.model_validate(document)
     except ValidationError as error:
         raise SuiteError("\n".join(f"{path}: {line}" for line in complaints(error, SuiteFile))) from None
-    resolver = _Resolver(path, file)
-    return Suite(path, profile, file, resolver.rows(), document)
+    suite = Suite(path, profile, file, (), document)
+    return replace(suite, rows=_Resolver(path, file, suite.task).rows())
 
 
 def _with_profile(document: Document, profile: str, path: Path) -> Document:
@@ -172,9 +174,7 @@ def _with_profile(document: Document, profile: str, path: Path) -> Document:
 
 def _over_defaults(config: type[Config], fields: Mapping[str, Any]) -> Mapping[str, Any]:
     """`fields` laid over the method's own defaults at every depth: one learning rate changes, the rest stays published."""
-    if any(field.is_required() for field in config.model_fields.values()):
-        return fields
-    return _lay_over(config().model_dump(mode="json"), fields)
+    return _lay_over(config.model_construct().model_dump(mode="json"), fields)
 
 
 def _lay_over(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -189,9 +189,10 @@ def _lay_over(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any
 class _Resolver:
     """Turns the raw entries of `methods` and `components` into rows, following references between them."""
 
-    def __init__(self, path: Path, file: SuiteFile) -> None:
+    def __init__(self, path: Path, file: SuiteFile, task: Task) -> None:
         self.path = path
         self.file = file
+        self.task = task
         self.resolved: dict[str, Row] = {}
         self.open: list[str] = []
 
@@ -234,14 +235,22 @@ class _Resolver:
         fields = dict(entry)
         name = str(fields.pop("method", label))
         kind = self._method(name, where)
-        weights = fields.pop("weights", None)
+        weights = self._weights(fields.pop("weights", None), name, f"{where}.weights")
+        released = [source for source in weights.values() if isinstance(source, Checkpoint)]
+        for checkpoint in released:
+            fields = _lay_over(_lay_over(checkpoint.evaluation, checkpoint.config), fields)
         try:
             config = kind.Config.model_validate(_over_defaults(kind.Config, fields))
         except ValidationError as error:
             lines = complaints(error, kind.Config, where.split("."))
             raise SuiteError("\n".join(f"{self.path}: {line}" for line in lines)) from None
+        found = {name: self._file(str(getattr(config, name)), f"{where}.{name}") for name in files(kind.Config)}
+        config = config.model_copy(update=found)
         peers = {role: self._peer(getattr(config, role), f"{where}.{role}") for role in roles(kind.Config)}
-        return Row(label, name, config, self._weights(weights, where), peers, variant)
+        row = Row(label, name, config, weights, peers, variant)
+        for checkpoint in released:
+            self._check_fit(checkpoint, row, where)
+        return row
 
     def _method(self, name: str, where: str) -> type[methods.base.Method]:
         try:
@@ -251,7 +260,7 @@ class _Resolver:
         except ImportError as error:
             raise self._error(where, f"method {name!r} cannot be imported: {error}") from None
 
-    def _peer(self, reference: str | Mapping[str, Mapping[str, Any]], where: str) -> Row:
+    def _peer(self, reference: str | Mapping[str, Mapping[str, Any] | str], where: str) -> Row:
         if isinstance(reference, str):
             if reference in self.file.methods or reference in self.file.components:
                 return self.named(reference)
@@ -259,27 +268,54 @@ class _Resolver:
         if len(reference) != 1:
             raise self._error(where, "name one method: `name` or `{name: {field: value}}`")
         [(name, fields)] = reference.items()
-        return self._row(name, fields or {}, f"{where}.{name}")
+        return self._row(name, self._in_full(name, fields, f"{where}.{name}"), f"{where}.{name}")
 
-    def _weights(self, given: Any, where: str) -> dict[str, Path]:
-        if given is None:
-            return {}
-        entries = given if isinstance(given, dict) else {"": given}
-        return {str(stage): self._weights_file(value, f"{where}.weights") for stage, value in entries.items()}
+    def _in_full(self, name: str, fields: Mapping[str, Any] | str, where: str) -> Mapping[str, Any]:
+        """`{spandrel: a.pth}` is `{spandrel: {path: a.pth}}`."""
+        if not isinstance(fields, str):
+            return fields or {}
+        field = self._method(name, where).shorthand
+        if field is None:
+            raise self._error(where, f"a mapping of fields is wanted, found {fields!r}")
+        return {field: fields}
+
+    def _weights(self, given: Any, method: str, where: str) -> dict[str, WeightSource]:
+        sources: dict[str, WeightSource] = {}
+        for stage, value in (given if isinstance(given, dict) else {"": given}).items():
+            if official.is_official(value):
+                sources |= self._released(value, method, str(stage), where)
+            elif value not in (None, "train"):
+                sources[str(stage)] = self._weights_file(value, where)
+        return sources
+
+    def _released(self, value: str, method: str, stage: str, where: str) -> dict[str, Checkpoint]:
+        try:
+            return official.choose(value, method, self.task, stage)
+        except BenchError as error:
+            raise self._error(where, str(error)) from None
+
+    def _check_fit(self, checkpoint: Checkpoint, row: Row, where: str) -> None:
+        """The row's own fields win over the checkpoint's, so they can contradict it."""
+        for path, found, wanted in official.contradictions(checkpoint.config, row):
+            remedy = "leave the field out or write `weights: train`"
+            raise self._error(f"{where}.{path}", f"{checkpoint.file} needs {wanted!r}, found {found!r}; {remedy}")
 
     def _weights_file(self, value: Any, where: str) -> Path:
         if not isinstance(value, str):
-            raise self._error(where, f"a path or `embedded:NAME` is wanted, found {value!r}")
+            raise self._error(where, f"a path, `official`, `embedded:NAME` or `train` is wanted, found {value!r}")
         if value.startswith("embedded:"):
             name = value.removeprefix("embedded:")
             known = tuple(sorted(path.stem for path in ASSETS.glob("*.safetensors")))
             if name not in known:
                 raise self._error(where, f"no embedded weights {name!r}{suggest(name, known)}")
             return ASSETS / f"{name}.safetensors"
+        return self._file(value, where)
+
+    def _file(self, value: str, where: str) -> Path:
         path = (self.path.parent / value).expanduser()
         if not path.is_file():
             raise self._error(where, f"no file {value!r} (looked in {path.parent})")
-        return path
+        return path.absolute()  # not resolved: a link may have the suffix that its target lacks
 
     def _error(self, where: str, problem: str) -> SuiteError:
         return SuiteError(f"{self.path}: {where}: {problem}")

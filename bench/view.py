@@ -52,7 +52,7 @@ def plan_table(plan: Plan, store: Store, seconds: Mapping[str, float]) -> Table:
         )
     for row in plan.rows:
         if row.unsupported:
-            table.add_row(row.row.label, "", "", "", "", Text(f"n/a: {row.unsupported}", style="yellow"))
+            table.add_row(Text.assemble(row.row.label, (f" n/a: {row.unsupported}", "yellow")))
     return table
 
 

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import pickle
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from bench.errors import WeightsError
+from ugpnet import checkpointfile
+from ugpnet.checkpoints import CheckpointMismatch
 from ugpnet.recipe import Weights
 
 SEPARATOR = ":"
-
-_REBUILD: Any = np.float64(0).__reduce__()[0]
-NUMPY_SCALARS: list[Any] = [
-    (_REBUILD, "numpy.core.multiarray.scalar"), (_REBUILD, "numpy._core.multiarray.scalar"),
-    np.dtype, np.dtypes.Float64DType, np.dtypes.Float32DType, np.dtypes.Int64DType,
-]  # fmt: skip
-"""What a pickled number of NumPy 1 or 2 names; none of it runs code."""
 
 
 def save_weights(path: Path, weights: Weights) -> None:
@@ -54,36 +45,19 @@ def is_own(path: Path) -> bool:
 
 
 def read_checkpoint(path: Path) -> Mapping[str, Any]:
-    """Whatever mapping a checkpoint holds: safetensors, or torch's format restricted to tensors, numbers and containers.
-
-    Raises WeightsError: not a checkpoint, cut short, or a pickle that wants to run code (refused).
-    """
-    if path.suffix == ".safetensors":
-        return _read_safetensors(path)
-    try:
-        with torch.serialization.safe_globals(NUMPY_SCALARS):
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise WeightsError(
-            f"{path}: refused: this pickle holds more than tensors and could run code ({_first(error)}); "
-            "ask its author for safetensors or a plain state dict"
-        ) from None
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise WeightsError(
-            f"{path}: cannot be read as a checkpoint, it may be cut short or no checkpoint: {_first(error)}"
-        ) from None
-    if not isinstance(content, Mapping):
-        raise WeightsError(f"{path}: holds a {type(content).__name__} where a state dict is wanted")
-    return content
+    """What `ugpnet.checkpointfile.read_checkpoint` reads. Raises WeightsError naming the file."""
+    with _as_weights_errors():
+        return checkpointfile.read_checkpoint(path)
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    with _as_weights_errors():
+        return checkpointfile.read_safetensors(path)
+
+
+@contextmanager
+def _as_weights_errors() -> Iterator[None]:
     try:
-        tensors: dict[str, Tensor] = load_file(str(path))
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path}: cannot be read as safetensors: {_first(error)}") from None
-    return tensors
-
-
-def _first(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+        yield
+    except CheckpointMismatch as error:
+        raise WeightsError(str(error)) from None

@@ -1,4 +1,4 @@
-"""Registry of weight files: where they come from, what they must hash to, where this machine keeps them.
+"""Files of weights: which there are (`bench.registry`), what they must hash to, where this machine keeps them.
 
 Nothing here downloads unless `fetch` is called: a run that lacks a file reports `Unavailable` and goes on.
 Imports no torch, so that `bench weights list` answers at once.
@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +18,7 @@ import platformdirs
 
 from bench.download import Progress, download, sha256_of, silent
 from bench.errors import BenchError, Unavailable, WeightsError
+from bench.registry import BACKBONES, RELEASED, Checkpoint, WeightFile
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,83 +26,13 @@ if TYPE_CHECKING:
 FOLDER_VARIABLE = "UGPNET_BENCH_WEIGHTS"
 """Environment variable that names a folder with weight files, searched before every cache."""
 
-_TORCHVISION = "https://download.pytorch.org/models/"
-_GFPGAN = "https://github.com/TencentARC/GFPGAN/releases/download/v0.1.0/"
-_PYIQA = "https://huggingface.co/chaofengc/IQA-PyTorch-Weights/resolve/main/"
-
-
-@dataclass(frozen=True)
-class WeightFile:
-    """One downloadable file. `sha256` may be a prefix; empty where the publisher states none."""
-
-    name: str
-    url: str
-    sha256: str
-    size: int
-    licence: str
-    purpose: str
-
-    @property
-    def file(self) -> str:
-        """File name as published, the name under which every folder is searched."""
-        return self.url.rsplit("/", 1)[-1]
-
-
-BACKBONES = (
-    WeightFile(
-        "alexnet", _TORCHVISION + "alexnet-owt-7be5be79.pth",
-        "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",
-        244_408_911, "BSD-3-Clause (torchvision)", "lpips",
-    ),
-    WeightFile(
-        "vgg16", _TORCHVISION + "vgg16-397923af.pth",
-        "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
-        553_433_881, "BSD-3-Clause (torchvision)", "lpips_vgg, dists, perceptual losses",
-    ),
-    WeightFile(
-        "vgg19", _TORCHVISION + "vgg19-dcbb9e9d.pth",
-        "dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44",
-        574_673_361, "BSD-3-Clause (torchvision)", "perceptual and contextual losses",
-    ),
-    WeightFile(
-        "inception",
-        "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"
-        "weights-inception-2015-12-05-6726825d.pth",
-        "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
-        95_628_359, "Apache-2.0", "fid, kid",
-    ),
-    WeightFile(
-        "dists", _PYIQA + "DISTS_weights-f5e65c96.pth",
-        "f5e65c96230b7f6ca995691647d482237e4cab8a50c5c4a5784f219ef0748218",
-        1 << 20, "MIT", "dists",
-    ),
-    WeightFile(
-        "niqe", _PYIQA + "niqe_modelparameters.mat", "",
-        1 << 20, "research use (LIVE, UT Austin)", "niqe",
-    ),
-    WeightFile(
-        "arcface_resnet18", _GFPGAN + "arcface_resnet18.pth", "",
-        128 << 20, "Apache-2.0 (TencentARC/GFPGAN)", "gfpgan: training.identity_weight",
-    ),
-    WeightFile(
-        "arcface_ir_se50", "https://public-vigen-video.oss-cn-shanghai.aliyuncs.com/robin/models/model_ir_se50.pth", "",
-        256 << 20, "academic and non-commercial use (yangxy/GPEN)", "gpen: training.identity",
-    ),
-    WeightFile(
-        "face_boxes", _GFPGAN + "FFHQ_eye_mouth_landmarks_512.pth", "",
-        128 << 20, "Apache-2.0 (TencentARC/GFPGAN)", "gfpgan: training.components: face_boxes, on FFHQ",
-    ),
-)  # fmt: skip
-"""What metrics and losses measure with; where the exact size is unknown, a bound."""
-
-
 PACKAGED = {"lpips_vgg16": ("lpips", "weights/v0.1/vgg.pth")}
 """Weights that stages may need and that come with a package: LPIPS' linear heads on VGG16."""
 
 
 def registry() -> Mapping[str, WeightFile]:
     """Every known file by its short name."""
-    return {entry.name: entry for entry in BACKBONES}
+    return {entry.name: entry for entry in (*BACKBONES, *RELEASED)}
 
 
 def find(name: str) -> WeightFile:
@@ -113,6 +43,17 @@ def find(name: str) -> WeightFile:
     near = get_close_matches(name, entries, n=1)
     hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(sorted(entries))}"
     raise BenchError(f"weights '{name}': unknown name; {hint}")
+
+
+def find_all(name: str) -> tuple[WeightFile, ...]:
+    """The entry called `name`, or those of the release called so. Raises as `find` does."""
+    together = tuple(entry for entry in RELEASED if entry.release == name)
+    return together or (find(name),)
+
+
+def released(method: str) -> tuple[Checkpoint, ...]:
+    """The checkpoints that were released of a method, as registered."""
+    return tuple(entry for entry in RELEASED if entry.method == method)
 
 
 def folders() -> tuple[Path, ...]:
@@ -139,9 +80,22 @@ def missing(names: Iterable[str]) -> str | None:
     lacking = [entry for entry in map(find, names) if find_file(entry.file) is None]
     if not lacking:
         return None
-    fetch_all = f"bench weights fetch {' '.join(entry.name for entry in lacking)}"
-    by_hand = ", ".join(f"{entry.file} ({entry.url})" for entry in lacking)
-    return f"run `{fetch_all}`, or put {by_hand} into {_shown(target_folder())} or a folder named by {FOLDER_VARIABLE}"
+    fetched = [entry for entry in lacking if not entry.by_hand]
+    ways = [*_by_fetching(fetched), *_by_hand([entry for entry in lacking if entry.by_hand])]
+    return f"{'; '.join(ways)} into {_shown(target_folder())} or a folder named by {FOLDER_VARIABLE}"
+
+
+def _by_fetching(lacking: Sequence[WeightFile]) -> Iterator[str]:
+    if lacking:
+        fetch_all = f"bench weights fetch {' '.join(entry.name for entry in lacking)}"
+        yield f"run `{fetch_all}`, or put {', '.join(f'{entry.file} ({entry.url})' for entry in lacking)}"
+
+
+def _by_hand(lacking: Sequence[WeightFile]) -> Iterator[str]:
+    """One way per page: several files of a release are behind one link."""
+    for url in dict.fromkeys(entry.url for entry in lacking):
+        files = [entry.file for entry in lacking if entry.url == url]
+        yield f"open {url} in a browser and put {', '.join(files)}"
 
 
 def _shown(folder: Path) -> str:
@@ -171,26 +125,30 @@ def _packaged(name: str) -> Path:
 
 
 def verify(name: str) -> Path:
-    """Path of the file, its sha256 checked. Raises Unavailable, or WeightsError on another digest."""
+    """Path of the file, its sha256 checked where one is known. Raises Unavailable, or WeightsError on another digest."""
     entry, path = find(name), locate(name)
     found = digest(path)
     if not found.startswith(entry.sha256):
         raise WeightsError(
             f"{path}: sha256 starts with {found[:16]}, expected {entry.sha256[:16]}; the file is damaged or "
-            f"another one: delete it and run `bench weights fetch {name}`"
+            f"another one: delete it and {_again(entry)}"
         )
     return path
+
+
+def _again(entry: WeightFile) -> str:
+    return f"get it again from {entry.url}" if entry.by_hand else f"run `bench weights fetch {entry.name}`"
 
 
 def fetch(name: str, progress: Progress = silent) -> Path:
     """Path of the verified file, downloaded over https if no searched folder has it.
 
     A broken download is resumed by the next call. `progress(done, total)` is called in bytes. Raises
-    Unavailable if the server cannot be reached, WeightsError if what it sends is too large or hashes to
-    something else.
+    Unavailable if the server cannot be reached or only gives the file to a browser, WeightsError if what it sends is
+    too large or hashes to something else.
     """
     entry = find(name)
-    if find_file(entry.file) is None:
+    if find_file(entry.file) is None and not entry.by_hand:
         target = target_folder() / entry.file
         download(entry.url, target, sha256=entry.sha256, limit=entry.size, progress=progress)
     return verify(name)

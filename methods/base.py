@@ -14,6 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 import torch
@@ -32,8 +33,16 @@ class PeerField:
     """Marks a config field as a reference to another row or component of the suite."""
 
 
-Peer: TypeAlias = Annotated[str | dict[str, dict[str, Any]], PeerField()]
-"""The name of a row or component, or `{method: config}` in place."""
+Peer: TypeAlias = Annotated[str | dict[str, dict[str, Any] | str], PeerField()]
+"""The name of a row or component, or `{method: config}` in place (`{method: value}` for its `shorthand` field)."""
+
+
+@dataclass(frozen=True)
+class FileField:
+    """Marks a config field as a file: relative to the suite's folder, and its content, not its name, enters keys."""
+
+
+File: TypeAlias = Annotated[Path, FileField()]
 
 Upstream: TypeAlias = Mapping[str, Weights]
 """Weights by what a stage or a restorer `needs`: own stages, roles of peers, released backbones."""
@@ -78,6 +87,14 @@ class Stage:
     data: Literal["pairs", "images"] = "pairs"
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """A stage that is not trained: its weights are adopted from the file `path`."""
+
+    name: str
+    path: Path
+
+
 class Method(ABC):
     """A restoration method, or a generative prior that others start from."""
 
@@ -85,6 +102,8 @@ class Method(ABC):
     """Raise it when the same config gives other results: it enters every key."""
     Config: ClassVar[type[AnyConfig]]
     facts: ClassVar[Facts]
+    shorthand: ClassVar[str | None] = None
+    """The config field that a bare value in place of a mapping stands for."""
 
     def __init__(self, config: AnyConfig, task: Task, peers: Mapping[str, Method]) -> None:
         self.config = config
@@ -99,8 +118,8 @@ class Method(ABC):
         """Footnotes of the table row, such as a part of the recipe that was off."""
         return ()
 
-    def stages(self) -> tuple[Stage, ...]:
-        """The training runs, first to last; () for a training-free method."""
+    def stages(self) -> tuple[Stage | Loaded, ...]:
+        """The training runs, first to last, or files in their place; () for a training-free method."""
         return ()
 
     def needs(self) -> tuple[str, ...]:
@@ -215,8 +234,17 @@ def names() -> tuple[str, ...]:
 
 def roles(config: type[AnyConfig]) -> tuple[str, ...]:
     """The fields of a config that name peers."""
+    return _marked(config, PeerField)
+
+
+def files(config: type[AnyConfig]) -> tuple[str, ...]:
+    """The fields of a config that name files."""
+    return _marked(config, FileField)
+
+
+def _marked(config: type[AnyConfig], mark: type[PeerField] | type[FileField]) -> tuple[str, ...]:
     return tuple(
-        name for name, field in config.model_fields.items() if any(isinstance(m, PeerField) for m in field.metadata)
+        name for name, field in config.model_fields.items() if any(isinstance(m, mark) for m in field.metadata)
     )
 
 

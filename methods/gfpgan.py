@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Literal, cast
 
 from torch import nn
 
@@ -12,7 +12,8 @@ from methods.losses import components
 from methods.losses.components import FaceBoxes
 from methods.losses.identity import GREY_WEIGHTS, GreyIdentityLoss
 from methods.networks.clean_weights import clean_state
-from methods.networks.gfpgan import GFPGANRestorer, GFPGANv1Clean
+from methods.networks.gfpgan import GFPGAN as Network
+from methods.networks.gfpgan import GFPGANRestorer, GFPGANv1, GFPGANv1Clean
 from methods.recipes.gfpgan import GFPGANRecipe, Training
 from ugpnet.checkpoints import load_strict, unwrap
 from ugpnet.features import DiscriminatorFeatures
@@ -23,9 +24,13 @@ VGG_LAYERS = {"conv1_2": 0.1, "conv2_2": 0.1, "conv3_4": 1.0, "conv4_4": 1.0, "c
 
 
 class GFPGANConfig(Config):
-    """The decoder has the widths of `prior`; `narrow` and `channel_multiplier` are read from it."""
+    """The decoder has the widths of `prior`; `narrow` and `channel_multiplier` are read from it.
+
+    `variant`: the layers of the released v1.2 to v1.4, or those of the paper's v1, which restores colours too.
+    """
 
     prior: Peer = "stylegan2"
+    variant: Literal["clean", "paper"] = "clean"
     different_w: bool = True
     sft_half: bool = True
     training: Training = Training()
@@ -35,6 +40,7 @@ class GFPGANConfig(Config):
 class StageConfig(Config):
     """What the one stage reads beside the prior."""
 
+    variant: Literal["clean", "paper"] = "clean"
     different_w: bool
     sft_half: bool
     training: Training
@@ -88,9 +94,10 @@ class GFPGAN(PriorMethod):
         }
         return tuple(name for name, is_wanted in wanted.items() if is_wanted)
 
-    def network(self) -> GFPGANv1Clean:
+    def network(self) -> Network:
         prior = self.prior.network()
-        return GFPGANv1Clean(
+        made = GFPGANv1Clean if self.config.variant == "clean" else GFPGANv1
+        return made(
             prior.out_size, prior.num_style_feat, prior.channel_multiplier, num_mlp=len(prior.style_mlp) - 1,
             input_is_latent=True, different_w=self.config.different_w, narrow=prior.narrow, sft_half=self.config.sft_half,
         )  # fmt: skip
@@ -107,11 +114,13 @@ class GFPGAN(PriorMethod):
         return self.adapt(network).eval()
 
     def adapt(self, network: nn.Module) -> nn.Module:
-        return GFPGANRestorer(cast(GFPGANv1Clean, network))
+        return GFPGANRestorer(cast(Network, network))
 
     def _recipe(self, upstream: Upstream) -> GFPGANRecipe:
         network, discriminator = self.network(), self.prior.discriminator()
-        load_strict(network.stylegan_decoder, clean_state(upstream["prior"]["generator"]), "GFP-GAN prior")
+        prior = upstream["prior"]["generator"]
+        decoder = clean_state(prior) if self.config.variant == "clean" else prior
+        load_strict(network.stylegan_decoder, decoder, "GFP-GAN prior")
         training = self.config.training
         identity = GreyIdentityLoss(upstream[GREY_WEIGHTS][""]) if training.identity_weight else None
         return GFPGANRecipe(

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from torch import nn
 
 from methods.base import Facts
-from methods.regression import RegressionConfig, RegressionMethod
+from methods.regression import RegressionConfig, RegressionMethod, unless_same_size
 from ugpnet.nn.nafnet import NAFNet, NAFNetLocal
 from ugpnet.recipe import Budget, Optim, Schedule
 from ugpnet.regression import RegressionTraining
@@ -47,7 +47,7 @@ class NAFNetMethod(RegressionMethod):
     )  # fmt: skip
 
     def unsupported(self) -> str | None:
-        return "NAFNet keeps the size of its input; the task enlarges it" if self.task.scale > 1 else None
+        return unless_same_size("NAFNet", self.task)
 
     def network(self) -> nn.Module:
         made = NAFNetLocal if self.config.pooling == "local" else NAFNet

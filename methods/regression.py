@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from torch import nn
 
-from methods.base import Method, Stage, Upstream
+from methods.base import Method, Stage, Task, Upstream
 from ugpnet.checkpoints import load_strict
 from ugpnet.recipe import Budget, Config
 from ugpnet.regression import RegressionRecipe, RegressionTraining
@@ -44,3 +44,8 @@ class RegressionMethod(Method):
         network = self.network()
         load_strict(network, weights["network"]["network"], type(self).__name__)
         return network.eval()
+
+
+def unless_same_size(network: str, task: Task) -> str | None:
+    """Why a network whose output has the size of its input cannot do the task; None if it can."""
+    return f"{network} keeps the size of its input; the task enlarges it" if task.scale > 1 else None

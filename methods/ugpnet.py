@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 
@@ -9,13 +10,14 @@ import torch
 from torch import nn
 
 from methods.base import Facts, Peer, PriorMethod, Stage, Upstream, backbones
-from ugpnet.checkpoints import load_strict
+from ugpnet.checkpoints import load_strict, unwrap
 from ugpnet.config import UGPNetConfig
 from ugpnet.losses.selection import Contextual, Perceptual, build_contextual, build_perceptual
 from ugpnet.model import UGPNet
 from ugpnet.nn.regressor import Regressor
 from ugpnet.nn.tap import Tap
-from ugpnet.recipe import Budget, Config
+from ugpnet.pretrained import join_parts
+from ugpnet.recipe import Budget, Config, Weights
 from ugpnet.regression import RegressionRecipe
 from ugpnet.stages import FusionRecipe, FusionTraining, RestorationTraining, SynthesisRecipe, SynthesisTraining
 from ugpnet.warm_start import start_restoration
@@ -151,6 +153,17 @@ class UGPNetMethod(PriorMethod):
         fields = self.config.model_dump(include=set(Architecture.model_fields))
         return UGPNet(UGPNetConfig(**fields), self._regressor(), generator)
 
+    def adopt(self, stage: str, checkpoint: Mapping[str, Any]) -> Weights:
+        """One of the three released files: `resmodule_*.pth`, `synmodule_*.pth`, `fusmodule_*.pth`."""
+        model = self.network()
+        modules = {"restoration": _untapped(model.restoration), "synthesis": model.synthesis, "fusion": model.fusion}
+        if stage == "synthesis":
+            state = join_parts(checkpoint, "UGPNet synthesis")
+        else:
+            state = unwrap(checkpoint, modules[stage].state_dict())
+        load_strict(modules[stage], state, f"UGPNet {stage}")
+        return {"network" if stage == "restoration" else stage: state}
+
     def restorer(self, weights: Upstream) -> nn.Module:
         model = self.network()
         self._load_restoration(model, weights)
@@ -160,14 +173,12 @@ class UGPNetMethod(PriorMethod):
 
     def _load_restoration(self, model: UGPNet, weights: Upstream) -> None:
         source = self._restored_by()
-        module = model.restoration.network if isinstance(model.restoration, Tap) else model.restoration
-        load_strict(module, weights[source]["network"], f"UGPNet {source}")
+        load_strict(_untapped(model.restoration), weights[source]["network"], f"UGPNet {source}")
 
     def _restoration_recipe(self, upstream: Upstream) -> RegressionRecipe:
         model = self.network()
         regression: Any = model.restoration.regression
-        network = regression.network if isinstance(regression, Tap) else regression
-        load_strict(network, upstream["regressor"]["network"], "UGPNet regressor")
+        load_strict(_untapped(regression), upstream["regressor"]["network"], "UGPNet regressor")
         if self.config.restoration.init == "regressor":
             start_restoration(model.restoration, self._example())
         return RegressionRecipe(model.restoration, self.config.restoration)
@@ -194,6 +205,11 @@ class UGPNetMethod(PriorMethod):
         if state := upstream["prior"].get("discriminator"):
             load_strict(discriminator, state, "UGPNet discriminator")
         return discriminator
+
+
+def _untapped(module: nn.Module) -> nn.Module:
+    """The network inside a `Tap`, whose weights are kept under its own names."""
+    return module.network if isinstance(module, Tap) else module
 
 
 def _backbones(*losses: Perceptual | Contextual) -> tuple[str, ...]:

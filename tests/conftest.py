@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import signal
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,3 +55,54 @@ def tiny_document() -> dict[str, Any]:
     """The tiny suite, to be changed freely."""
     document: dict[str, Any] = yaml.safe_load(TINY.read_text())
     return document
+
+
+BASICSR = {
+    "__init__.py": "from .archs import *\nfrom .data import *\n",
+    "data.py": "from torchvision.transforms.functional_tensor import rgb_to_grayscale\n",
+    "archs.py": """
+from torch import nn
+from torch.nn import functional as F
+
+class Registry(dict):
+    def __iter__(self):
+        return iter(self.items())
+
+class EDSR(nn.Module):
+    def __init__(self, num_feat, num_block=1, upscale=4):
+        super().__init__()
+        self.body = nn.Sequential(*(nn.Conv2d(3 if i == 0 else num_feat, num_feat, 3, padding=1) for i in range(num_block)))
+        self.last = nn.Conv2d(num_feat, 3, 3, padding=1)
+        self.upscale = upscale
+
+    def forward(self, x):
+        return self.last(F.interpolate(self.body(x), scale_factor=self.upscale))
+
+class Plain(nn.Conv2d):
+    def __init__(self):
+        super().__init__(3, 3, 3, padding=1)
+
+ARCH_REGISTRY = Registry(EDSR=EDSR, Plain_basicsr=Plain)
+""",
+}
+
+
+@pytest.fixture
+def fake_basicsr(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A package `basicsr` that breaks on current torchvision as version 1.4.2 does, with two small architectures."""
+    package = tmp_path / "fake" / "basicsr"
+    package.mkdir(parents=True)
+    for name, text in BASICSR.items():
+        (package / name).write_text(text)
+    real = {name: module for name, module in sys.modules.items() if name.partition(".")[0] == "basicsr"}
+    _forget(real)
+    monkeypatch.syspath_prepend(str(package.parent))
+    yield
+    _forget([name for name in sys.modules if name.partition(".")[0] == "basicsr"])
+    sys.modules.update(real)
+    importlib.invalidate_caches()
+
+
+def _forget(names: Iterable[str]) -> None:
+    for name in names:
+        del sys.modules[name]

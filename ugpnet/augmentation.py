@@ -1,4 +1,4 @@
-"""The synthesis stage's augmentation: one affine transform for the whole batch, its kind by the step (released code)."""
+"""Augmentations that need a whole batch: the synthesis stage's affine transform (released UGPNet), and MixUp."""
 
 from __future__ import annotations
 
@@ -43,3 +43,22 @@ def _resample(image: Tensor, matrix: Tensor) -> Tensor:
     theta = matrix.to(image).expand(len(image), -1, -1)
     grid = F.affine_grid(theta, list(image.shape), align_corners=False)
     return F.grid_sample(image, grid, mode="nearest", padding_mode="zeros", align_corners=False)
+
+
+def mix_pairs(lq: Tensor, gt: Tensor, concentration: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Every pair (B,3,h,w), (B,3,H,W) blended with one of a permutation of the batch (MixUp, arXiv 1710.09412).
+
+    One weight per pair, Beta(concentration, concentration).
+    """
+    order = torch.randperm(len(gt), generator=generator).to(gt.device)
+    weight = _draw_beta(len(gt), concentration, generator).to(gt)[:, None, None, None]
+    return torch.lerp(lq[order], lq, weight), torch.lerp(gt[order], gt, weight)
+
+
+def _draw_beta(count: int, concentration: float, generator: torch.Generator) -> Tensor:
+    """`count` values of Beta(c, c), by Johnk's rejection: torch.distributions takes no generator."""
+    accepted = torch.empty(0)
+    while len(accepted) < count:
+        x, y = torch.rand(2, 4 * count, generator=generator) ** (1 / concentration)
+        accepted = torch.cat((accepted, (x / (x + y))[x + y <= 1]))
+    return accepted[:count]

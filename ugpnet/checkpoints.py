@@ -15,7 +15,7 @@ PREFIXES = ("module.", "generator_ema.", "generator.", "netG.")
 
 
 class CheckpointMismatch(ValueError):
-    """A state dict of another architecture; the message lists missing, unexpected and wrongly shaped entries."""
+    """A file that is no checkpoint, or one of another architecture; the message says what is wrong or does not fit."""
 
 
 def unwrap(checkpoint: Mapping[str, Any], known: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:

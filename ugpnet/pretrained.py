@@ -1,4 +1,4 @@
-"""Reading and writing whole models: our own folders, the hub, and the released checkpoints. The only file I/O here."""
+"""Reading and writing whole models: our own folders, the hub, and the released checkpoints."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 import torch
 from torch import Tensor
 
+from ugpnet.checkpointfile import read_checkpoint
 from ugpnet.checkpoints import CheckpointMismatch, load_strict, unwrap
 from ugpnet.config import Preset, UGPNetConfig, preset
 
@@ -62,8 +63,8 @@ class Pretrained:
         Which of the released variants it is, is read from the files. Loading is strict and runs no code (`weights_only`).
         Raises CheckpointMismatch naming the file and what does not fit.
         """
-        states = {file: _read(file) for file in (restoration, synthesis, fusion)}
-        parts = _join_parts(states[synthesis], synthesis)
+        states = {file: read_checkpoint(file) for file in (restoration, synthesis, fusion)}
+        parts = join_parts(states[synthesis], str(synthesis))
         state = _unwrap(states[restoration], restoration)
         church = not any(name.startswith("fencoder.downblocks.5") for name in parts)
         model: UGPNet = cls(preset(identify(state, str(restoration)), church))
@@ -86,8 +87,8 @@ def identify(state: Mapping[str, Tensor], what: str) -> Preset:
     )
 
 
-def _join_parts(checkpoint: Mapping[str, Any], what: File) -> dict[str, Tensor]:
-    """The synthesis file keeps one state dict per part."""
+def join_parts(checkpoint: Mapping[str, Any], what: str) -> dict[str, Tensor]:
+    """The synthesis module's state dict from its file, which keeps one per part. Raises CheckpointMismatch."""
     parts = ("generator", "fencoder", "wmodule")
     if missing := [part for part in parts if not isinstance(checkpoint.get(part), Mapping)]:
         raise CheckpointMismatch(f"{what}: not a synthesis module of UGPNet, it has no {', '.join(missing)}")
@@ -99,13 +100,6 @@ def _unwrap(checkpoint: Mapping[str, Any], file: File) -> dict[str, Tensor]:
         return unwrap(checkpoint)
     except CheckpointMismatch as error:
         raise CheckpointMismatch(f"{file}: {error}") from error
-
-
-def _read(file: File) -> Mapping[str, Any]:
-    content = torch.load(file, map_location="cpu", weights_only=True)
-    if not isinstance(content, Mapping):
-        raise CheckpointMismatch(f"{file}: holds a {type(content).__name__} where a state dict is wanted")
-    return content
 
 
 def _download(repository: str) -> Path:

@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 
 from torch import Tensor, nn
 
+from ugpnet.augmentation import mix_pairs
 from ugpnet.losses.pixel import charbonnier_loss, l1_loss, mse_loss, psnr_loss
 from ugpnet.recipe import Batch, Config, Optim, Player, Recipe, Shared, Term
 
@@ -17,13 +18,23 @@ PIXEL_LOSSES: Mapping[PixelLoss, Callable[[Tensor, Tensor], Tensor]] = {
 }  # fmt: skip
 
 
+class MixUp(Config):
+    """From step `start` on, every pair is blended with another of its batch, by weights of Beta(c, c), c = `concentration`."""
+
+    concentration: float = 1.2
+    start: int = 0
+
+
 class RegressionTraining(Config):
-    """Pixel loss with its weight, optimiser, global gradient norm (None: not clipped)."""
+    """Pixel loss with its weight, optimiser, global gradient norm (None: not clipped), decay per step of the averaged
+    network (None: no average), MixUp (None: pairs as they are)."""
 
     loss: PixelLoss = "psnr"
     weight: float = 1.0
     optim: Optim = Optim()
     clip_norm: float | None = None
+    average: float | None = None
+    mixup: MixUp | None = None
 
 
 class RegressionRecipe(Recipe):
@@ -34,19 +45,26 @@ class RegressionRecipe(Recipe):
 
     def __init__(self, network: nn.Module, training: RegressionTraining) -> None:
         player = Player("network", ("network",), training.optim, clip_norm=training.clip_norm)
-        super().__init__({"network": network}, (player,))
+        average = {} if training.average is None else {"network": training.average}
+        super().__init__({"network": network}, (player,), average)
         self.training_config = training
 
     def forward(self, batch: Batch, step: int) -> Shared:
-        network = self.networks["network"]
+        network, (lq, gt) = self.networks["network"], self._pairs(batch, step)
         several = getattr(network, "stage_outputs", None)
-        return {"restored": several(batch.lq) if several else (network(batch.lq),)}
+        return {"restored": several(lq) if several else (network(lq),), "gt": gt}
+
+    def _pairs(self, batch: Batch, step: int) -> tuple[Tensor, Tensor]:
+        mixup = self.training_config.mixup
+        if mixup is None or step < mixup.start:
+            return batch.lq, batch.gt
+        return mix_pairs(batch.lq, batch.gt, mixup.concentration, batch.generator)
 
     def losses(self, player: str, batch: Batch, shared: Shared, step: int) -> Mapping[str, Term]:
         loss = PIXEL_LOSSES[self.training_config.loss]
         return {
             f"{self.training_config.loss}_{index}" if index else self.training_config.loss: Term(
-                self.training_config.weight, loss(restored, batch.gt)
+                self.training_config.weight, loss(restored, shared["gt"])
             )
             for index, restored in enumerate(shared["restored"])
         }

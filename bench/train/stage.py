@@ -47,7 +47,7 @@ def train_stage(job: Job, place: Workplace) -> Mapping[str, Any]:
 
 def _stage(spec: Mapping[str, Any]) -> Stage:
     method = from_spec(spec["row"]).build(Task(**spec["task"]))
-    return next(stage for stage in method.stages() if stage.name == spec["stage"])
+    return next(stage for stage in method.stages() if isinstance(stage, Stage) and stage.name == spec["stage"])
 
 
 def _recipe(stage: Stage, job: Job, place: Workplace) -> Recipe:

@@ -271,7 +271,8 @@ def _drop_path_rates(depths: Sequence[int], highest: float) -> list[list[float]]
     )
     if len(decoder) != ENCODER_LEVELS or sum(decoder) > sum(encoder):
         raise ValueError(f"Uformer: depths {tuple(depths)}: 9 stages, no more decoder than encoder blocks")
-    rise = torch.linspace(0, highest, sum(encoder)).tolist()
+    last = max(sum(encoder) - 1, 1)
+    rise = [highest * index / last for index in range(sum(encoder))]
     rates = iter([*rise, *[highest] * bottleneck, *reversed(rise)])
     return [list(itertools.islice(rates, depth)) for depth in depths]
 

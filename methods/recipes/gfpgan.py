@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from methods.losses.components import PARTS, FaceBoxes, component_style, crop_parts
-from methods.networks.gfpgan import FacialComponentDiscriminator, GFPGANRestorer, GFPGANv1Clean, fit_input
+from methods.networks.gfpgan import GFPGAN, FacialComponentDiscriminator, GFPGANRestorer, fit_input
 from methods.networks.images import signed, unsigned
 from methods.recipes.adversarial import EMA, lazy_adam
 from ugpnet.losses.adversarial import logistic_g_loss, vanilla_d_loss, vanilla_g_loss
@@ -57,7 +57,7 @@ class GFPGANRecipe(Recipe):
     """
 
     def __init__(
-        self, generator: GFPGANv1Clean, discriminator: nn.Module, training: Training,
+        self, generator: GFPGAN, discriminator: nn.Module, training: Training,
         perceptual: nn.Module | None = None, identity: nn.Module | None = None, boxes: FaceBoxes | None = None,
     ) -> None:  # fmt: skip
         judges = {} if boxes is None else {part: FacialComponentDiscriminator() for part in PARTS}
@@ -75,8 +75,8 @@ class GFPGANRecipe(Recipe):
         self.config = training
 
     @property
-    def _gfpgan(self) -> GFPGANv1Clean:
-        return cast(GFPGANv1Clean, self.networks["generator"])
+    def _gfpgan(self) -> GFPGAN:
+        return cast(GFPGAN, self.networks["generator"])
 
     def forward(self, batch: Batch, step: int) -> Shared:
         restored, pyramid = self._gfpgan.restore(fit_input(batch.lq, self._gfpgan))

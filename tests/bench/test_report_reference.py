@@ -56,14 +56,16 @@ def test_a_damaged_file_is_named_with_its_line(tmp_path: Path, text: str, proble
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SuiteError, match="none.csv: reference values cannot be read"):
+    with pytest.raises(SuiteError, match=r"none\.csv: reference values cannot be read"):
         read_reference(tmp_path / "none.csv")
 
 
 def table() -> Table:
     rows = pd.DataFrame([("r", "nafnet", "", 1, "i", "psnr", 28.0, "k")], columns=list(COLUMNS))
     metric = MetricInfo("psnr", "PSNR", "up", 2, "psnr/rgb")
-    reference = Reference("Table 1", {("nafnet", "psnr"): 29.53, ("vqfr", "psnr"): 21.8, ("nafnet", "parameters"): 17.1})
+    reference = Reference(
+        "Table 1", {("nafnet", "psnr"): 29.53, ("vqfr", "psnr"): 21.8, ("nafnet", "parameters"): 17.1}
+    )
     methods = (
         MethodInfo("nafnet", "regression", parameters=17_112_000),
         MethodInfo("vqfr", "generative", reason="super-resolution only"),

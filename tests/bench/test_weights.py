@@ -15,7 +15,7 @@ import torch
 from bench import weights
 from bench.download import Progress
 from bench.errors import BenchError, Unavailable, WeightsError
-from bench.weights import WeightFile
+from bench.registry import WeightFile
 
 
 @pytest.fixture(autouse=True)
@@ -42,18 +42,18 @@ def register(monkeypatch: pytest.MonkeyPatch, sha256: str) -> WeightFile:
     return entry
 
 
+def register_by_hand(monkeypatch: pytest.MonkeyPatch) -> tuple[WeightFile, ...]:
+    """Two files behind one page and one behind another."""
+    entries = tuple(
+        WeightFile(name, f"https://example.org/{page}", "", 0, "MIT", "tests", by_hand=True, saved_as=f"{name}.pth")
+        for name, page in (("one", "a"), ("two", "a"), ("three", "b"))
+    )
+    monkeypatch.setattr(weights, "BACKBONES", entries)
+    return entries
+
+
 def sha256_of_text(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def test_registered_digests_are_those_in_the_file_names() -> None:
-    for entry in weights.BACKBONES:
-        assert entry.url.startswith("https://")
-        assert entry.licence
-        assert entry.size > 0
-        stated = entry.file.rsplit(".", 1)[0].rsplit("-", 1)[-1]
-        assert entry.sha256.startswith(stated) or not entry.sha256
-    assert len(weights.registry()) == len(weights.BACKBONES)
 
 
 def test_unknown_names_name_the_nearest() -> None:
@@ -88,6 +88,32 @@ def test_missing_lists_only_what_lacks(machine: dict[str, Path]) -> None:
     assert reason is not None
     assert reason.startswith("run `bench weights fetch dists`")
     assert weights.missing(["vgg16"]) is None
+
+
+def test_files_to_be_had_by_hand_are_named_by_page(machine: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    register_by_hand(monkeypatch)
+    assert weights.missing(["one", "two", "three"]) == (
+        "open https://example.org/a in a browser and put one.pth, two.pth; open https://example.org/b in a browser and put "
+        f"three.pth into {machine['own']} or a folder named by {weights.FOLDER_VARIABLE}"
+    )
+
+
+def test_what_only_a_browser_gets_is_not_fetched_but_found(
+    machine: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register_by_hand(monkeypatch)
+    monkeypatch.setattr(weights, "download", lambda *_, **__: pytest.fail("asked a server"))
+    with pytest.raises(Unavailable, match=r"one\.pth is not on this machine: open https://example\.org/a in a browser"):
+        weights.fetch("one")
+    (machine["torch"] / "one.pth").write_text("body")
+    assert weights.fetch("one") == machine["torch"] / "one.pth"
+
+
+def test_a_release_is_found_whole() -> None:
+    assert [entry.name for entry in weights.find_all("ugpnet-deblur")] == [
+        "ugpnet-deblur-restoration", "ugpnet-deblur-synthesis", "ugpnet-deblur-fusion",
+    ]  # fmt: skip
+    assert weights.find_all("gfpgan-v1.4") == (weights.find("gfpgan-v1.4"),)
 
 
 def test_verify_accepts_prefixes_and_refuses_another_file(

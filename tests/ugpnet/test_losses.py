@@ -71,6 +71,12 @@ def test_relativistic_compares_with_the_other_side_s_mean() -> None:
     log_sigmoid = F.logsigmoid
     expected = -(log_sigmoid(real + 1).mean() + log_sigmoid(-(fake - 2)).mean()) / 2
     torch.testing.assert_close(losses.relativistic_d_loss(real, fake), expected)
+    halves = -(log_sigmoid(real + 1).mean() + log_sigmoid(-(fake - 2)).mean()) / 2  # the means are constants here
+    for found, wanted in zip(
+        torch.autograd.grad(losses.relativistic_d_loss(real, fake), (real, fake)),
+        torch.autograd.grad(halves, (real, fake)), strict=True,
+    ):  # fmt: skip
+        torch.testing.assert_close(found, wanted)
     generator = losses.relativistic_g_loss(real, fake)
     expected = -(log_sigmoid(-(real + 1)).mean() + log_sigmoid(fake - 2).mean()) / 2
     torch.testing.assert_close(generator, expected)

@@ -43,9 +43,10 @@ def vanilla_g_loss(fake: Tensor) -> Tensor:
 def relativistic_d_loss(real: Tensor, fake: Tensor) -> Tensor:
     """Relativistic average loss of ESRGAN (arXiv 1809.00219), the mean of its two halves.
 
-    Real is to look more real than the average fake, fake less real than the average real.
+    Real is to look more real than the average fake, fake less real than the average real. As in BasicSR no gradient
+    flows through the averages.
     """
-    return (_bce(real - fake.mean(), 1.0) + _bce(fake - real.mean(), 0.0)) / 2
+    return (_bce(real - fake.detach().mean(), 1.0) + _bce(fake - real.detach().mean(), 0.0)) / 2
 
 
 def relativistic_g_loss(real: Tensor, fake: Tensor) -> Tensor:
