@@ -138,9 +138,14 @@ class Method(ABC):
         load_strict(network, state, type(self).__name__)
         return {"network": state}
 
-    @abstractmethod
     def restorer(self, weights: Upstream) -> nn.Module:
-        """A module from lq (B,3,h,w) to restored (B,3,H,W), RGB in [0, 1] (not clamped), in eval mode."""
+        """A module from lq (B,3,h,w) to restored (B,3,H,W), RGB in [0, 1] (not clamped), in eval mode.
+
+        Unless overridden: `network` with what the last stage left as `network`, adapted.
+        """
+        network = self.network()
+        load_strict(network, weights[self.stages()[-1].name]["network"], type(self).__name__)
+        return self.adapt(network).eval()
 
     @abstractmethod
     def network(self) -> nn.Module:
@@ -178,6 +183,28 @@ class Prior(Method):
 
     def restorer(self, weights: Upstream) -> nn.Module:
         raise TypeError(self.unsupported() or "a generative prior has no restored image")
+
+
+class PriorMethod(Method):
+    """A method that starts from a generative model, its peer `prior`."""
+
+    @property
+    def prior(self) -> Prior:
+        """The peer. Raises TypeError where it is of another kind, which `unsupported` says beforehand."""
+        prior = self.peers["prior"]
+        if not isinstance(prior, Prior):
+            raise TypeError(self.unsupported())
+        return prior
+
+    def unsupported(self) -> str | None:
+        if isinstance(self.peers["prior"], Prior):
+            return None
+        return f"prior: {self.config.model_dump()['prior']!r} is no generative prior"
+
+
+def backbones(upstream: Upstream) -> Mapping[str, Mapping[str, Tensor]]:
+    """The released networks among `upstream` as plain state dicts, by name."""
+    return {name: weights[""] for name, weights in upstream.items() if "" in weights}
 
 
 def load(name: str) -> type[Method]:

@@ -12,16 +12,14 @@ from methods.base import Facts, Method, Stage, Upstream
 from methods.losses.perceptual import PerceptualTerm, build_term
 from methods.networks.gcfsr import GCFSR, START_SIZE, GCFSRBlind
 from methods.networks.images import enlarge, reduce, signed, unfit_size, unsigned
-from ugpnet.checkpoints import load_strict
-from ugpnet.losses.adversarial import logistic_d_loss, logistic_g_loss
+from methods.recipes.adversarial import EMA, lazy_adam
+from ugpnet.losses.adversarial import logistic_g_loss
+from ugpnet.losses.discrimination import LazyR1, logistic_terms
 from ugpnet.losses.pixel import l1_loss
-from ugpnet.losses.regularisers import r1_penalty
 from ugpnet.nn.discriminator import StyleGAN2Discriminator
 from ugpnet.nn.stylegan2 import draw_normal
 from ugpnet.recipe import Batch, Budget, Config, Optim, Player, Recipe, Shared, Term
 
-EMA = 0.5 ** (32 / 10_000)
-"""Decay per step of the averaged network."""
 NOISE_SEED = 0
 
 
@@ -34,7 +32,7 @@ class Architecture(Config):
     narrow: float = 1
 
 
-class GCFSRTraining(Config):
+class GCFSRTraining(LazyR1):
     """The released recipe (`train_gcfsr_gan.yml`), images in [-1, 1]. A weight of 0 switches a term off.
 
     In super-resolution, every sample is reduced by one of `scales`, drawn anew, and the condition tells the network by
@@ -42,14 +40,12 @@ class GCFSRTraining(Config):
     task's own pairs under one condition. The released option file names path-length terms that its code never runs.
     """
 
-    optim: Optim = Optim(lr=2e-3, betas=(0.0, 0.99 ** (4 / 5)))
-    d_optim: Optim = Optim(lr=2e-3, betas=(0.0, 0.99 ** (16 / 17)))
+    optim: Optim = lazy_adam(2e-3, every=4)
+    d_optim: Optim = lazy_adam(2e-3, every=16)
     l1: float = 1
     adversarial: float = 0.01
     perceptual: PerceptualTerm = PerceptualTerm()
     perceptual_weight: float = 0.01
-    r1_weight: float = 10
-    r1_every: int = 16
     scales: tuple[int, ...] = (32, 32, 32, 32, 16, 16, 8, 8, 4)
     cond_norm: float = 32
     average: float = EMA
@@ -103,15 +99,9 @@ class GCFSRRecipe(Recipe):
         with torch.set_grad_enabled(player == "network"):
             restored: Tensor = network(shared["lq"], shared["strength"], generator=batch.generator)
         gt = signed(batch.gt)
-        return self._network(restored, gt) if player == "network" else self._discriminator(restored, gt, step)
-
-    def _discriminator(self, fake: Tensor, real: Tensor, step: int) -> Mapping[str, Term]:
-        config, judge = self.config, self.networks["discriminator"]
-        terms = {"d": Term(1.0, logistic_d_loss(judge(real), judge(fake)))}
-        if config.r1_weight and step % config.r1_every == 0:
-            real = real.detach().requires_grad_()
-            terms["r1"] = Term(config.r1_weight / 2 * config.r1_every, r1_penalty(judge(real), real))
-        return terms
+        if player == "network":
+            return self._network(restored, gt)
+        return logistic_terms(self.networks["discriminator"], gt, restored, self.config, step)
 
     def _network(self, restored: Tensor, gt: Tensor) -> Mapping[str, Term]:
         config = self.config
@@ -192,7 +182,7 @@ class GCFSRMethod(Method):
         return (Stage("network", reads, self.config.budget, self._recipe, reads.training.perceptual.needs),)
 
     def _reads(self) -> StageConfig:
-        architecture = Architecture(**{name: getattr(self.config, name) for name in Architecture.model_fields})
+        architecture = self.config.only(Architecture)
         training = self._training()
         return StageConfig(size=self.task.size, architecture=architecture, strength=self._strength(), training=training)
 
@@ -220,11 +210,6 @@ class GCFSRMethod(Method):
         )
         perceptual = build_term(config.training.perceptual, upstream, "l1")
         return GCFSRRecipe(self.network(), discriminator, perceptual, self._reads())
-
-    def restorer(self, weights: Upstream) -> nn.Module:
-        network = self.network()
-        load_strict(network, weights["network"]["network"], "GCFSR")
-        return self.adapt(network).eval()
 
     def adapt(self, network: nn.Module) -> nn.Module:
         strength = self._strength() if self.config.strength is None else self.config.strength

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal, cast
 
 from torch import nn
 
-from methods.base import Facts, Method, Peer, Prior, Stage, Upstream
+from methods.base import Facts, Peer, PriorMethod, Stage, Upstream
 from methods.losses import components
 from methods.losses.components import FaceBoxes
 from methods.losses.identity import GREY_WEIGHTS, GreyIdentityLoss
@@ -46,7 +46,7 @@ class StageConfig(Config):
     training: Training
 
 
-class GFPGAN(Method):
+class GFPGAN(PriorMethod):
     version: ClassVar[int] = 1
     Config = GFPGANConfig
     config: GFPGANConfig
@@ -61,12 +61,10 @@ class GFPGAN(Method):
     )  # fmt: skip
 
     def unsupported(self) -> str | None:
-        if not isinstance(self.peers["prior"], Prior):
-            return f"prior: {self.config.prior!r} is no generative prior"
         budget = self.config.budget
         if self.config.training.components != "off" and (budget.patch or set(budget.flips) - {"horizontal"}):
             return "training.components: they are found in whole upright faces; set no budget.patch, flip horizontally"
-        return None
+        return super().unsupported()
 
     def notes(self) -> tuple[str, ...]:
         training, off = self.config.training, []
@@ -97,7 +95,7 @@ class GFPGAN(Method):
         return tuple(name for name, is_wanted in wanted.items() if is_wanted)
 
     def network(self) -> Network:
-        prior = self._prior().network()
+        prior = self.prior.network()
         made = GFPGANv1Clean if self.config.variant == "clean" else GFPGANv1
         return made(
             prior.out_size, prior.num_style_feat, prior.channel_multiplier, num_mlp=len(prior.style_mlp) - 1,
@@ -119,7 +117,7 @@ class GFPGAN(Method):
         return GFPGANRestorer(cast(Network, network))
 
     def _recipe(self, upstream: Upstream) -> GFPGANRecipe:
-        network, discriminator = self.network(), self._prior().discriminator()
+        network, discriminator = self.network(), self.prior.discriminator()
         prior = upstream["prior"]["generator"]
         decoder = clean_state(prior) if self.config.variant == "clean" else prior
         load_strict(network.stylegan_decoder, decoder, "GFP-GAN prior")
@@ -141,12 +139,6 @@ class GFPGAN(Method):
             return VGGPerceptualLoss("vgg19", VGG_LAYERS, upstream["vgg19"][""], style=True, range_norm=True)
         if choice == "off":
             return None
-        judge = self._prior().discriminator()
+        judge = self.prior.discriminator()
         load_strict(judge, upstream["prior"].get("discriminator", {}), "GFP-GAN prior's discriminator")
-        return FeatureDistance(DiscriminatorFeatures(judge, value_range=self._prior().value_range))
-
-    def _prior(self) -> Prior:
-        prior = self.peers["prior"]
-        if not isinstance(prior, Prior):
-            raise TypeError(self.unsupported())
-        return prior
+        return FeatureDistance(DiscriminatorFeatures(judge, value_range=self.prior.value_range))

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from methods.base import Facts, Method, Peer, Prior, Stage, Upstream
+from methods.base import Facts, Peer, PriorMethod, Stage, Upstream
 from methods.losses.perceptual import PerceptualTerm, build_term
 from methods.networks.glean import GLEAN, START_SIZE, own_entries
 from methods.networks.images import SignedRestorer, signed, unfit_size, unsigned
@@ -99,7 +99,7 @@ class GLEANRecipe(Recipe):
         return unsigned(self.networks["network"](signed(lq)))
 
 
-class GLEANMethod(Method):
+class GLEANMethod(PriorMethod):
     version: ClassVar[int] = 1
     Config = GLEANConfig
     config: GLEANConfig
@@ -116,9 +116,8 @@ class GLEANMethod(Method):
     def unsupported(self) -> str | None:
         if self.task.scale == 1:
             return f"GLEAN only enlarges images; task {self.task.name} keeps their size"
-        if not isinstance(self.peers["prior"], Prior):
-            return f"prior: {self.config.prior!r} is no generative prior"
-        return unfit_size(self.task.size, 2 * START_SIZE) or unfit_size(self._in_size, START_SIZE)
+        unfit = unfit_size(self.task.size, 2 * START_SIZE) or unfit_size(self._in_size, START_SIZE)
+        return super().unsupported() or unfit
 
     def notes(self) -> tuple[str, ...]:
         return self.config.training.perceptual.notes
@@ -127,28 +126,19 @@ class GLEANMethod(Method):
     def _in_size(self) -> int:
         return self.task.size // self.task.scale
 
-    def _prior(self) -> Prior:
-        prior = self.peers["prior"]
-        if not isinstance(prior, Prior):
-            raise TypeError(self.unsupported())
-        return prior
-
     def stages(self) -> tuple[Stage, ...]:
         training = self.config.training
-        reads = StageConfig(in_size=self._in_size, architecture=self._architecture(), training=training)
+        reads = StageConfig(in_size=self._in_size, architecture=self.config.only(Architecture), training=training)
         return (Stage("network", reads, self.config.budget, self._recipe, ("prior", *training.perceptual.needs)),)
 
-    def _architecture(self) -> Architecture:
-        return Architecture(**{name: getattr(self.config, name) for name in Architecture.model_fields})
-
     def network(self) -> GLEAN:
-        return self._around(self._prior().network())
+        return self._around(self.prior.network())
 
     def _around(self, generator: StyleGAN2Generator) -> GLEAN:
-        return GLEAN(self._in_size, generator, **self._architecture().model_dump())
+        return GLEAN(self._in_size, generator, **self.config.only(Architecture).model_dump())
 
     def _recipe(self, upstream: Upstream) -> GLEANRecipe:
-        training, generator = self.config.training, self._prior().network()
+        training, generator = self.config.training, self.prior.network()
         load_strict(generator, upstream["prior"]["generator"], "GLEAN prior")
         discriminator = self._discriminator(upstream)
         perceptual = build_term(training.perceptual, upstream, "mse", training.rescale, discriminator)
@@ -156,7 +146,7 @@ class GLEANMethod(Method):
 
     def _discriminator(self, upstream: Upstream) -> nn.Module:
         """The prior's own; fresh where its file brought none, unless its features are to be compared."""
-        discriminator = self._prior().discriminator()
+        discriminator = self.prior.discriminator()
         state = upstream["prior"].get("discriminator", {})
         if state or self.config.training.perceptual.features == "prior_discriminator":
             load_strict(discriminator, state, "GLEAN prior's discriminator")
@@ -168,11 +158,6 @@ class GLEANMethod(Method):
         state = own_entries(unwrap(checkpoint, network.state_dict()))
         load_strict(network, state, "GLEAN")
         return {"network": state}
-
-    def restorer(self, weights: Upstream) -> nn.Module:
-        network = self.network()
-        load_strict(network, weights["network"]["network"], "GLEAN")
-        return self.adapt(network).eval()
 
     def adapt(self, network: nn.Module) -> nn.Module:
         return SignedRestorer(network)

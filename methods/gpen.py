@@ -13,13 +13,12 @@ from methods.base import Facts, Method, Peer, Prior, Stage, Upstream
 from methods.losses.identity import WEIGHTS, IdentityLoss
 from methods.networks.gpen import GPEN, GPENDiscriminator, adopt_discriminator, embed_prior
 from methods.networks.images import SignedRestorer, enlarge, signed, unfit_size, unsigned
+from methods.recipes.adversarial import EMA, lazy_adam
 from ugpnet.checkpoints import load_strict
 from ugpnet.losses.adversarial import logistic_d_loss, logistic_g_loss
-from ugpnet.losses.regularisers import PathLengthPenalty, r1_penalty
+from ugpnet.losses.discrimination import LazyR1
+from ugpnet.losses.regularisers import PathLengthPenalty
 from ugpnet.recipe import Batch, Budget, Config, Optim, Player, Recipe, Shared, Term
-
-EMA = 0.5 ** (32 / 10_000)
-"""Decay per step of the averaged network."""
 
 
 class Architecture(Config):
@@ -31,20 +30,18 @@ class Architecture(Config):
     narrow: float = 1
 
 
-class GPENTraining(Config):
+class GPENTraining(LazyR1):
     """The released `train_simple.py`, images in [-1, 1]. A weight of 0 switches a term off.
 
     Lazy regularisers are optimiser steps of their own, every n-th iteration and multiplied by n; unlike in BasicSR the
     learning rates really are multiplied by n / (n + 1). `identity` is published as 1 and needs ArcFace weights.
     """
 
-    optim: Optim = Optim(lr=2e-3 * 4 / 5, betas=(0.0, 0.99 ** (4 / 5)))
-    d_optim: Optim = Optim(lr=2e-3 * 16 / 17, betas=(0.0, 0.99 ** (16 / 17)))
+    optim: Optim = lazy_adam(2e-3 * 4 / 5, every=4)
+    d_optim: Optim = lazy_adam(2e-3 * 16 / 17, every=16)
     adversarial: float = 1
     smooth_l1: float = 1
     identity: float = 0
-    r1_weight: float = 10
-    r1_every: int = 16
     path_weight: float = 2
     path_every: int = 4
     average: float = EMA
@@ -89,7 +86,7 @@ class GPENRecipe(Recipe):
         if player == "discriminator":
             return self._discriminator(lq, gt)
         if player == "r1":
-            return self._r1(gt)
+            return {"r1": self.config.r1_term(self.networks["discriminator"], gt)}
         return self._network(lq, gt) if player == "network" else self._path_length(lq, batch.generator)
 
     def _input(self, lq: Tensor) -> Tensor:
@@ -107,10 +104,6 @@ class GPENRecipe(Recipe):
         with torch.no_grad():
             fake = self._gpen(lq)
         return {"d": Term(1.0, logistic_d_loss(self._judge(gt), self._judge(fake)))}
-
-    def _r1(self, gt: Tensor) -> Mapping[str, Term]:
-        real = gt.detach().requires_grad_()
-        return {"r1": Term(self.config.r1_weight / 2 * self.config.r1_every, r1_penalty(self._judge(real), real))}
 
     def _network(self, lq: Tensor, gt: Tensor) -> Mapping[str, Term]:
         config, restored = self.config, self._gpen(lq)
@@ -166,16 +159,13 @@ class GPENMethod(Method):
     def stages(self) -> tuple[Stage, ...]:
         config = self.config
         reads = StageConfig(
-            size=self.task.size, architecture=self._architecture(), init=config.init, training=config.training
+            size=self.task.size, architecture=config.only(Architecture), init=config.init, training=config.training
         )
         needs = (*(("prior",) if config.init == "prior" else ()), *((WEIGHTS,) if config.training.identity else ()))
         return (Stage("network", reads, config.budget, self._recipe, needs),)
 
-    def _architecture(self) -> Architecture:
-        return Architecture(**{name: getattr(self.config, name) for name in Architecture.model_fields})
-
     def network(self) -> GPEN:
-        return GPEN(self.task.size, **self._architecture().model_dump())
+        return GPEN(self.task.size, **self.config.only(Architecture).model_dump())
 
     def _recipe(self, upstream: Upstream) -> GPENRecipe:
         config, network = self.config, self.network()
@@ -197,11 +187,6 @@ class GPENMethod(Method):
                 load_strict(discriminator, state, "GPEN discriminator")
             else:
                 adopt_discriminator(discriminator, state)
-
-    def restorer(self, weights: Upstream) -> nn.Module:
-        network = self.network()
-        load_strict(network, weights["network"]["network"], "GPEN")
-        return self.adapt(network).eval()
 
     def adapt(self, network: nn.Module) -> nn.Module:
         return SignedRestorer(network, self.task.scale)

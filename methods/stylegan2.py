@@ -9,15 +9,16 @@ import torch
 from torch import Tensor
 
 from methods.base import Facts, Prior, Stage, Upstream
+from methods.recipes.adversarial import EMA, lazy_adam
 from ugpnet.checkpoints import load_strict, unwrap
-from ugpnet.losses.adversarial import logistic_d_loss, logistic_g_loss
-from ugpnet.losses.regularisers import PathLengthPenalty, r1_penalty
+from ugpnet.losses.adversarial import logistic_g_loss
+from ugpnet.losses.discrimination import LazyR1, logistic_terms
+from ugpnet.losses.regularisers import PathLengthPenalty
 from ugpnet.nn.discriminator import StyleGAN2Discriminator
 from ugpnet.nn.stylegan2 import StyleGAN2Generator, draw_normal
 from ugpnet.recipe import Batch, Budget, Config, Optim, Player, Recipe, Schedule, Shared, Term, Weights
 
-EMA = 0.5 ** (32 / 10_000)
-"""Decay per step of the averaged generator, as in BasicSR."""
+HALVING = Schedule(kind="multistep", milestones=(600_000,), gamma=0.5)
 
 
 class Architecture(Config):
@@ -29,18 +30,12 @@ class Architecture(Config):
     narrow: float = 1
 
 
-class Training(Config):
+class Training(LazyR1):
     """BasicSR's recipe. Lazy regularisers: every n-th step, multiplied by n. A weight of 0 switches one off."""
 
-    g_optim: Optim = Optim(
-        lr=2e-3, betas=(0.0, 0.99 ** (4 / 5)), schedule=Schedule(kind="multistep", milestones=(600_000,), gamma=0.5)
-    )
-    d_optim: Optim = Optim(
-        lr=2e-3, betas=(0.0, 0.99 ** (16 / 17)), schedule=Schedule(kind="multistep", milestones=(600_000,), gamma=0.5)
-    )
+    g_optim: Optim = lazy_adam(2e-3, every=4, schedule=HALVING)
+    d_optim: Optim = lazy_adam(2e-3, every=16, schedule=HALVING)
     mixing: float = 0.9
-    r1_weight: float = 10
-    r1_every: int = 16
     path_weight: float = 2
     path_every: int = 4
     average: float = EMA
@@ -92,15 +87,10 @@ class StyleGAN2Recipe(Recipe):
         return self._discriminator(batch, step) if player == "discriminator" else self._generator(batch, step)
 
     def _discriminator(self, batch: Batch, step: int) -> Mapping[str, Term]:
-        discriminator, config = self.networks["discriminator"], self.config
         real = batch.gt * 2 - 1
         with torch.no_grad():
             fake, _ = self._synthesise(len(real), batch)
-        terms = {"d": Term(1.0, logistic_d_loss(discriminator(real), discriminator(fake)))}
-        if config.r1_weight and step % config.r1_every == 0:
-            real = real.detach().requires_grad_()
-            terms["r1"] = Term(config.r1_weight / 2 * config.r1_every, r1_penalty(discriminator(real), real))
-        return terms
+        return logistic_terms(self.networks["discriminator"], real, fake, self.config, step)
 
     def _generator(self, batch: Batch, step: int) -> Mapping[str, Term]:
         config, count = self.config, len(batch.gt)

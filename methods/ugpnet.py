@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import nn
 
-from methods.base import Facts, Method, Peer, Prior, Stage, Upstream
+from methods.base import Facts, Peer, PriorMethod, Stage, Upstream, backbones
 from ugpnet.checkpoints import load_strict, unwrap
 from ugpnet.config import UGPNetConfig
 from ugpnet.losses.selection import Contextual, Perceptual, build_contextual, build_perceptual
@@ -80,7 +80,7 @@ class FusionReads(Config):
     training: FusionTraining
 
 
-class UGPNetMethod(Method):
+class UGPNetMethod(PriorMethod):
     version: ClassVar[int] = 1
     Config = UGPNetMethodConfig
     config: UGPNetMethodConfig
@@ -95,9 +95,7 @@ class UGPNetMethod(Method):
     )  # fmt: skip
 
     def unsupported(self) -> str | None:
-        if not isinstance(self.peers["prior"], Prior):
-            return f"prior: {self.config.prior!r} is no generative prior"
-        return self.peers["regressor"].unsupported()
+        return super().unsupported() or self.peers["regressor"].unsupported()
 
     def stages(self) -> tuple[Stage, ...]:
         config = self.config
@@ -106,7 +104,7 @@ class UGPNetMethod(Method):
             "synthesis",
             SynthesisReads(
                 spatial_size=config.spatial_size, narrow=config.narrow,
-                training=_training(config.synthesis, SynthesisTraining),
+                training=config.synthesis.only(SynthesisTraining),
             ),
             config.synthesis.budget, self._synthesis_recipe,
             needs=(self._restored_by(), "prior", *_backbones(config.synthesis.perceptual)),
@@ -115,7 +113,7 @@ class UGPNetMethod(Method):
             "fusion",
             FusionReads(
                 fuse=config.fuse, channels=config.channels, fusion_blocks=config.fusion_blocks,
-                training=_training(config.fusion, FusionTraining),
+                training=config.fusion.only(FusionTraining),
             ),
             config.fusion.budget, self._fusion_recipe,
             needs=(self._restored_by(), "synthesis", "prior", *_backbones(config.fusion.perceptual, config.fusion.contextual)),
@@ -124,7 +122,7 @@ class UGPNetMethod(Method):
 
     def _restoration_stage(self) -> Stage:
         config = self.config
-        reads = RestorationReads(channels=config.channels, training=_training(config.restoration, RestorationTraining))
+        reads = RestorationReads(channels=config.channels, training=config.restoration.only(RestorationTraining))
         return Stage("restoration", reads, config.restoration.budget, self._restoration_recipe, needs=("regressor",))
 
     def needs(self) -> tuple[str, ...]:
@@ -151,7 +149,7 @@ class UGPNetMethod(Method):
         return torch.zeros(1, 3, side, side)
 
     def network(self) -> UGPNet:
-        generator = self._prior().network()
+        generator = self.prior.network()
         fields = self.config.model_dump(include=set(Architecture.model_fields))
         return UGPNet(UGPNetConfig(**fields), self._regressor(), generator)
 
@@ -190,26 +188,20 @@ class UGPNetMethod(Method):
         self._load_restoration(model, upstream)
         load_strict(model.synthesis.generator, upstream["prior"]["generator"], "UGPNet prior")
         discriminator = self._discriminator(upstream)
-        perceptual = build_perceptual(training.perceptual, _states(upstream), discriminator, self._prior().value_range)
+        perceptual = build_perceptual(training.perceptual, backbones(upstream), discriminator, self.prior.value_range)
         return SynthesisRecipe(model.restoration, model.synthesis, discriminator, perceptual, training)
 
     def _fusion_recipe(self, upstream: Upstream) -> FusionRecipe:
         model, training = self.network(), self.config.fusion
         self._load_restoration(model, upstream)
         load_strict(model.synthesis, upstream["synthesis"]["synthesis"], "UGPNet synthesis")
-        states, judge, values = _states(upstream), self._discriminator(upstream), self._prior().value_range
+        states, judge, values = backbones(upstream), self._discriminator(upstream), self.prior.value_range
         perceptual = build_perceptual(training.perceptual, states, judge, values)
         return FusionRecipe(model, perceptual, build_contextual(training.contextual, states, judge, values), training)
 
-    def _prior(self) -> Prior:
-        prior = self.peers["prior"]
-        if not isinstance(prior, Prior):
-            raise TypeError(self.unsupported())
-        return prior
-
     def _discriminator(self, upstream: Upstream) -> nn.Module:
         """The prior's own discriminator, or a fresh one where its file brought none."""
-        discriminator = self._prior().discriminator()
+        discriminator = self.prior.discriminator()
         if state := upstream["prior"].get("discriminator"):
             load_strict(discriminator, state, "UGPNet discriminator")
         return discriminator
@@ -220,17 +212,7 @@ def _untapped(module: nn.Module) -> nn.Module:
     return module.network if isinstance(module, Tap) else module
 
 
-def _training(stage: Any, kind: type[Config]) -> Any:
-    """The stage's fields without its budget, which is hashed on its own."""
-    return kind(**{name: getattr(stage, name) for name in kind.model_fields})
-
-
 def _backbones(*losses: Perceptual | Contextual) -> tuple[str, ...]:
     """The released weights that the losses compare with."""
     wanted = {"vgg16": ("vgg16", "lpips_vgg16"), "vgg19": ("vgg19",)}
     return tuple(dict.fromkeys(name for loss in losses for name in wanted.get(loss.features, ())))
-
-
-def _states(upstream: Upstream) -> Mapping[str, Mapping[str, torch.Tensor]]:
-    """Backbones as plain state dicts, by name."""
-    return {name: weights[""] for name, weights in upstream.items() if "" in weights}

@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, cast
 
-from torch import Tensor, nn
+from torch import nn
 
-from methods.base import Facts, Method, Stage, Upstream
+from methods.base import Facts, Method, Stage, Upstream, backbones
 from methods.networks.images import unfit_size
 from methods.networks.vqfr import VQFR, VQGAN, VQFRRestorer
 from methods.networks.vqfr_discriminators import PatchDiscriminator, SWADiscriminator
@@ -210,14 +210,14 @@ class VQFRMethod(Method):
     def _codebook_recipe(self, upstream: Upstream) -> CodebookRecipe:
         config = self._own.codebook
         judge = self._judge(config.judge, config.budget)
-        return CodebookRecipe(self.autoencoder(), judge, Likeness(config.perceptual, _states(upstream)), config)
+        return CodebookRecipe(self.autoencoder(), judge, Likeness(config.perceptual, backbones(upstream)), config)
 
     def _restoration_recipe(self, upstream: Upstream) -> RestorationRecipe:
         network, teacher, own = self.network(), self.autoencoder(), self._own
         codebook = upstream["codebook"]["network"]
         load_strict(teacher, codebook, "VQFR codebook")
         load_strict(network, {**network.state_dict(), **codebook}, "VQFR codebook")
-        likeness = Likeness(own.restoration.perceptual, _states(upstream))
+        likeness = Likeness(own.restoration.perceptual, backbones(upstream))
         if isinstance(own, V1):
             judges = self._judges(own.restoration, "texture") | self._judges(own.restoration, "main")
             v1 = cast(VQFRv1, network)
@@ -245,8 +245,3 @@ def _vqgan_fields(own: V1 | V2) -> set[str]:
 def _in_parts(network: nn.Module) -> Weights:
     """The layout of the restoration stage: a state dict for each part that its recipe trains on its own."""
     return {name: part.state_dict() for name, part in network.named_children()}
-
-
-def _states(upstream: Upstream) -> Mapping[str, Mapping[str, Tensor]]:
-    """Backbones as plain state dicts, by name."""
-    return {name: weights[""] for name, weights in upstream.items() if "" in weights}

@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import torch
 from pydantic import BaseModel, ConfigDict
@@ -25,10 +25,17 @@ Shared: TypeAlias = Mapping[str, Any]
 Flip: TypeAlias = Literal["horizontal", "vertical", "transpose"]
 
 
+Base = TypeVar("Base", bound="Config")
+
+
 class Config(BaseModel):
     """Base of every configuration: frozen, unknown fields are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def only(self, base: type[Base]) -> Base:
+        """The fields of one of this config's base classes, as that class."""
+        return base(**{name: getattr(self, name) for name in base.model_fields})
 
 
 class Schedule(Config):

@@ -14,9 +14,9 @@ from typing_extensions import Self
 
 from ugpnet.augmentation import augment_together
 from ugpnet.fusion import FusionModule
-from ugpnet.losses.adversarial import logistic_d_loss, logistic_g_loss
+from ugpnet.losses.adversarial import logistic_g_loss
+from ugpnet.losses.discrimination import LazyR1, logistic_terms
 from ugpnet.losses.pixel import l1_loss
-from ugpnet.losses.regularisers import r1_penalty
 from ugpnet.losses.selection import Contextual, Perceptual
 from ugpnet.model import UGPNet
 from ugpnet.nn.regressor import Regressor
@@ -35,10 +35,10 @@ class RestorationTraining(RegressionTraining):
     init: Literal["random", "regressor"] = "random"
 
 
-class SynthesisTraining(Config):
+class SynthesisTraining(LazyR1):
     """Eq. 2: L1 + lambda_per LPIPS + lambda_adv softplus(-D(x_syn)).
 
-    R1 on every `r1_every`-th step, multiplied by that number. `discriminator_range` is that of the images that the
+    `discriminator_range` is that of the images that the
     discriminator is fed: the released code gives it [0, 1], whatever its pre-training saw.
     """
 
@@ -47,7 +47,6 @@ class SynthesisTraining(Config):
     perceptual: Perceptual = Perceptual()
     optim: Optim = Optim(lr=1e-4)
     d_optim: Optim = Optim(lr=2.5e-5)
-    r1_weight: float = 10
     r1_every: int = 10
     augment: bool = True
     discriminator_range: tuple[float, float] = (0.0, 1.0)
@@ -96,16 +95,8 @@ class SynthesisRecipe(Recipe):
 
     def losses(self, player: str, batch: Batch, shared: Shared, step: int) -> Mapping[str, Term]:
         if player == "discriminator":
-            return self._discriminator(shared["x_syn"].detach(), shared["gt"], step)
+            return logistic_terms(self._judge, shared["gt"], shared["x_syn"].detach(), self.config, step)
         return self._synthesis(shared["x_syn"], shared["gt"])
-
-    def _discriminator(self, fake: Tensor, real: Tensor, step: int) -> Mapping[str, Term]:
-        config = self.config
-        terms = {"d": Term(1.0, logistic_d_loss(self._judge(real), self._judge(fake)))}
-        if config.r1_weight and step % config.r1_every == 0:
-            real = real.detach().requires_grad_()
-            terms["r1"] = Term(config.r1_weight / 2 * config.r1_every, r1_penalty(self._judge(real), real))
-        return terms
 
     def _synthesis(self, x_syn: Tensor, gt: Tensor) -> Mapping[str, Term]:
         config = self.config

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ugpnet.nn.blocks import GAIN, SLOPE, PixelNorm
-from ugpnet.nn.modulation import Injection, ModulatedConv2d, StyleConv, ToRGB, unchanged
+from ugpnet.nn.modulation import ModulatedConv2d, StyleConv, ToRGB, unchanged
 from ugpnet.nn.resample import BINOMIAL
 from ugpnet.nn.stylegan2 import StyleGAN2Generator
 
@@ -21,13 +21,6 @@ from ugpnet.nn.stylegan2 import StyleGAN2Generator
 def resize(x: Tensor, factor: float) -> Tensor:
     """Bilinear, half-pixel centres, no antialiasing."""
     return F.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=False)
-
-
-class Enlarge(nn.Module):
-    """Twice the size."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return resize(x, 2)
 
 
 class LeakyConv2d(nn.Conv2d):
@@ -86,18 +79,8 @@ class CleanStyleConv(StyleConv):
 
     modulated_conv_type: ClassVar[type[ModulatedConv2d]] = CleanModulatedConv2d
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        num_style_feat: int,
-        upsample: bool = False,
-        resample_kernel: Sequence[float] = BINOMIAL,
-        injection: Injection = "add",
-    ) -> None:
-        super().__init__(in_channels, out_channels, num_style_feat, upsample, resample_kernel, injection)
-        self.bias = nn.Parameter(torch.zeros(1, out_channels, 1, 1))
-        del self.activate
+    def add_activation(self, channels: int) -> None:
+        self.bias = nn.Parameter(torch.zeros(1, channels, 1, 1))
 
     def forward(
         self, x: Tensor, latent: Tensor, noise: Tensor, modify: Callable[[Tensor], Tensor] = unchanged
@@ -111,16 +94,8 @@ class CleanToRGB(ToRGB):
 
     modulated_conv_type: ClassVar[type[ModulatedConv2d]] = CleanModulatedConv2d
 
-    def __init__(
-        self,
-        in_channels: int,
-        num_style_feat: int,
-        upsample: bool = True,
-        resample_kernel: Sequence[float] = BINOMIAL,
-    ) -> None:
-        super().__init__(in_channels, num_style_feat, upsample, resample_kernel)
-        if upsample:
-            self.upsample = Enlarge()
+    def make_upsample(self, resample_kernel: Sequence[float]) -> nn.Module:
+        return nn.Upsample(scale_factor=2, mode="bilinear")
 
 
 class CleanGenerator(StyleGAN2Generator):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torchvision.ops import deform_conv2d
 
-from methods.networks.vq_layers import BilinearDown, convolve, normalise, resize
+from methods.networks.vq_layers import BilinearDown, apply_if_there, convolve, normalise, resize
 
 
 class ModulatedDeformConv(nn.Module):
@@ -67,3 +69,28 @@ class TextureWarping(nn.Module):
             flow = torch.cat((flow, resize(coarser, size) * 2), dim=1)
         flow = self.offset_conv2(flow)
         return self.dcn(texture, flow), flow
+
+
+class WarpedDecoder(nn.Module):
+    """Textures warped level by level, coarse to fine, and joined to one feature of the finest level.
+
+    Sub-classes fill the layers by level: `TextureWarping`, what leads into a level where its size is another, and what
+    joins it with the warped textures, a coarser level's beside them.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.align_func_dict, self.pre_upsample_dict, self.decoder_dict = (nn.ModuleDict() for _ in range(3))
+
+    def join(self, prior: Tensor, textures: Mapping[str, Tensor]) -> Tensor:
+        """Of the degraded image's features at full size, and the texture features by level."""
+        x: Tensor | None = None
+        flow: Tensor | None = None
+        for name, align in self.align_func_dict.items():
+            warped, flow = align(prior, textures[name], flow)
+            if x is None:
+                x = warped
+            else:
+                finer = apply_if_there(self.pre_upsample_dict, name, x)
+                x = self.decoder_dict[name](torch.cat((finer, warped), dim=1))
+        return cast(Tensor, x)

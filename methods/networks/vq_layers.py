@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, cast
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -35,6 +35,11 @@ def convolve(in_channels: int, out_channels: int) -> nn.Conv2d:
 def head(in_channels: int, out_channels: int) -> nn.Sequential:
     """Normalisation, SiLU and a 3x3 convolution: the end of every encoder and decoder."""
     return nn.Sequential(normalise(in_channels), nn.SiLU(), convolve(in_channels, out_channels))
+
+
+def apply_if_there(layers: nn.ModuleDict, name: str, x: Tensor) -> Tensor:
+    """x itself where no layer has the name."""
+    return cast(Tensor, layers[name](x)) if name in layers else x
 
 
 class ResnetBlock(nn.Module):

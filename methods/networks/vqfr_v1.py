@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from methods.networks.texture_warping import TextureWarping
+from methods.networks.texture_warping import TextureWarping, WarpedDecoder
 from methods.networks.vq_layers import ResnetBlock, convolve, normalise
-from methods.networks.vqgan_v1 import Levels, VQAutoencoderV1, apply_if_there, up_layers
+from methods.networks.vqgan_v1 import Levels, VQAutoencoderV1, up_layers
 
 
 @dataclass(frozen=True)
@@ -38,13 +37,12 @@ class InputFeature(nn.Module):
         return out
 
 
-class MainDecoder(nn.Module):
+class MainDecoder(WarpedDecoder):
     """(degraded image, its features, texture features by level) -> restored image."""
 
     def __init__(self, levels: Levels, cond_channels: int, deformable_groups: int) -> None:
         super().__init__()
         coarsest, channels = len(levels.names) - 1, levels.channels
-        self.align_func_dict, self.decoder_dict = nn.ModuleDict(), nn.ModuleDict()
         for i in range(coarsest, -1, -1):
             coarser = channels[i + 1] if i < coarsest else None
             self.align_func_dict[levels.names[i]] = TextureWarping(
@@ -57,17 +55,9 @@ class MainDecoder(nn.Module):
         self.conv_out = nn.Sequential(convolve(channels[0] + 3, 3))
 
     def forward(self, lq: Tensor, prior: Tensor, textures: Mapping[str, Tensor]) -> Tensor:
-        x: Tensor | None = None
-        flow: Tensor | None = None
-        for name, align in self.align_func_dict.items():
-            warped, flow = align(prior, textures[name], flow)
-            x = warped if x is None else self._join(name, x, warped)
-        main: Tensor = self.conv_out(torch.cat((self.conv_out_1(x), lq), dim=1))
+        x = self.conv_out_1(self.join(prior, textures))
+        main: Tensor = self.conv_out(torch.cat((x, lq), dim=1))
         return main
-
-    def _join(self, name: str, coarser: Tensor, warped: Tensor) -> Tensor:
-        x = apply_if_there(self.pre_upsample_dict, name, coarser)
-        return cast(Tensor, self.decoder_dict[name](torch.cat((x, warped), dim=1)))
 
 
 class VQFRv1(VQAutoencoderV1):

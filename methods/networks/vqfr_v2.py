@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
-from methods.networks.texture_warping import TextureWarping
+from methods.networks.texture_warping import TextureWarping, WarpedDecoder
 from methods.networks.vq_layers import ResnetBlock, convolve, level_name
 from methods.networks.vqgan_v2 import VQAutoencoderV2
 
@@ -28,13 +27,12 @@ class RestoredV2:
     logits: Tensor | None
 
 
-class MainBranch(nn.Module):
+class MainBranch(WarpedDecoder):
     """(features of the degraded image, texture features by level) -> what is added to the finest of them."""
 
     def __init__(self, channels: Sequence[int], cond_channels: int, deformable_groups: int) -> None:
         super().__init__()
         coarsest = len(channels) - 1
-        self.align_func_dict, self.pre_upsample_dict, self.decoder_dict = (nn.ModuleDict() for _ in range(3))
         for i in range(coarsest, -1, -1):
             name, coarser = level_name(1 << i), channels[i + 1] if i < coarsest else None
             self.align_func_dict[name] = TextureWarping(
@@ -46,16 +44,7 @@ class MainBranch(nn.Module):
                 self.decoder_dict[name] = ResnetBlock(2 * channels[i], channels[i], "residual_func")
 
     def forward(self, prior: Tensor, textures: Mapping[str, Tensor]) -> Tensor:
-        x: Tensor | None = None
-        flow: Tensor | None = None
-        for name, align in self.align_func_dict.items():
-            warped, flow = align(prior, textures[name], flow)
-            x = warped if x is None else self._join(name, x, warped)
-        return cast(Tensor, x)
-
-    def _join(self, name: str, coarser: Tensor, warped: Tensor) -> Tensor:
-        x = self.pre_upsample_dict[name](coarser)
-        return cast(Tensor, self.decoder_dict[name](torch.cat((x, warped), dim=1)))
+        return self.join(prior, textures)
 
 
 class VQFRv2(VQAutoencoderV2):

@@ -14,7 +14,15 @@ from typing import cast
 from torch import Tensor, nn
 
 from methods.networks.vq_codebook import ProjectedQuantizer, Quantized
-from methods.networks.vq_layers import BilinearDown, BilinearUp, ResnetBlock, convolve, head, level_name
+from methods.networks.vq_layers import (
+    BilinearDown,
+    BilinearUp,
+    ResnetBlock,
+    apply_if_there,
+    convolve,
+    head,
+    level_name,
+)
 
 
 class Levels:
@@ -43,10 +51,6 @@ def up_layers(levels: Levels, first: int) -> nn.ModuleDict:
         for i in range(first, -1, -1)
         if levels.up_rates[i] > 1
     })  # fmt: skip
-
-
-def apply_if_there(layers: nn.ModuleDict, name: str, x: Tensor) -> Tensor:
-    return cast(Tensor, layers[name](x)) if name in layers else x
 
 
 class Encoder(nn.Module):

@@ -12,8 +12,9 @@ from methods.networks.images import signed
 from methods.networks.vq_codebook import Reservoir, as_vectors
 from methods.networks.vqfr import VQGAN
 from methods.recipes.vqfr_config import CodebookTraining, Reestimation
-from methods.recipes.vqfr_terms import Likeness, judge_terms
+from methods.recipes.vqfr_terms import Likeness
 from ugpnet.losses.adversarial import logistic_g_loss
+from ugpnet.losses.discrimination import logistic_terms
 from ugpnet.losses.pixel import l1_loss
 from ugpnet.recipe import Batch, Player, Recipe, Shared, Term
 
@@ -56,7 +57,7 @@ class CodebookRecipe(Recipe):
         config, judge = self.config, self.networks["judge"]
         image, gt, playing = shared["image"], shared["gt"], step >= config.gan_start
         if player == "judge":
-            return judge_terms(judge, gt, image.detach(), config.r1_weight, config.r1_every, step) if playing else {}
+            return logistic_terms(judge, gt, image.detach(), config, step) if playing else {}
         terms = {
             "l1": Term(config.l1_weight, l1_loss(image, gt)),
             config.perceptual.label: Term(config.perceptual_weight, self.likeness.perceptual(image, gt)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
+from ugpnet.losses.discrimination import LazyR1
 from ugpnet.losses.selection import Perceptual
 from ugpnet.recipe import Config, Optim, Schedule
 
@@ -48,7 +49,7 @@ class JudgeWidths(Config):
     narrow: float = 1
 
 
-class CodebookTraining(Config):
+class CodebookTraining(LazyR1):
     """The released `train_vqgan_*_B16_800K.yml`. Both players of the GAN begin after `gan_start` steps."""
 
     l1_weight: float = 1
@@ -57,8 +58,6 @@ class CodebookTraining(Config):
     codebook_weight: float = 1
     gan_weight: float = 1
     gan_start: int = 50_000
-    r1_weight: float = 10
-    r1_every: int = 16
     judge: JudgeWidths = JudgeWidths()
     optim: Optim = SCRATCH
     d_optim: Optim = SCRATCH
@@ -110,21 +109,19 @@ class LocalJudgeWidthsV2(LocalJudgeWidths):
     local_layers: int = 4
 
 
-class RestorationTrainingV1(Config):
+class RestorationTrainingV1(LazyR1):
     """The released `train_vqfr_v1_B16_200K.yml`. `latent_weight`: MSE of z and the ground truth's entries."""
 
     texture: TextureLosses = TextureLosses()
     main: MainLosses = MainLosses()
     latent_weight: float = 1
     perceptual: VQFRPerceptual = VQFRPerceptual()
-    r1_weight: float = 10
-    r1_every: int = 16
     judge: LocalJudgeWidths = LocalJudgeWidths()
     optim: Optim = FINE
     d_optim: Optim = FINE
 
 
-class RestorationTrainingV2(Config):
+class RestorationTrainingV2(LazyR1):
     """The released `train_vqfr_v2_B16_200K.yml`. `index_weight`: cross-entropy of the predicted entries.
 
     `encoder_optim` moves the encoder and the prediction, `optim` the main branch and the features that it reads.
@@ -134,8 +131,6 @@ class RestorationTrainingV2(Config):
     latent_weight: float = 1
     index_weight: float = 1
     perceptual: VQFRPerceptual = VQFRPerceptual()
-    r1_weight: float = 10
-    r1_every: int = 16
     judge: LocalJudgeWidthsV2 = LocalJudgeWidthsV2()
     encoder_optim: Optim = ENCODER
     optim: Optim = BRANCH

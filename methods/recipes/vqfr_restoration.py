@@ -16,8 +16,9 @@ from methods.networks.vqfr import VQFR, VQGAN, VQFRRestorer
 from methods.networks.vqfr_v1 import VQFRv1
 from methods.networks.vqfr_v2 import VQFRv2
 from methods.recipes.vqfr_config import Anchor, RestorationTrainingV1, RestorationTrainingV2, TextureLosses
-from methods.recipes.vqfr_terms import Likeness, adaptive_weight, judge_terms, prefixed
+from methods.recipes.vqfr_terms import Likeness, adaptive_weight, prefixed
 from ugpnet.losses.adversarial import hinge_d_loss, hinge_g_loss, logistic_g_loss
+from ugpnet.losses.discrimination import logistic_terms
 from ugpnet.losses.pixel import l1_loss, mse_loss
 from ugpnet.recipe import Batch, Player, Recipe, Shared, Term
 from ugpnet.stages import frozen
@@ -91,11 +92,11 @@ class RestorationRecipe(Recipe):
         return terms
 
     def _judge(self, name: str, shared: Shared, step: int) -> Mapping[str, Term]:
-        config, branch = self.config, self.branch(name)
+        branch = self.branch(name)
         if step < branch.gan_start:
             return {}
         real, fake, local = shared["gt"], shared["images"][name].detach(), self.networks[f"{name}_local"]
-        terms = judge_terms(self.networks[f"{name}_global"], real, fake, config.r1_weight, config.r1_every, step)
+        terms = logistic_terms(self.networks[f"{name}_global"], real, fake, self.config, step)
         return {**terms, "local_d": Term(branch.local_d_weight, hinge_d_loss(local(real), local(fake)))}
 
     def restore(self, lq: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What both of VQFR's trainings add up: perceptual terms, a discriminator's objective, the adaptive weight."""
+"""What both of VQFR's trainings add up: perceptual terms and the adaptive weight."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ from torch import Tensor, nn
 from methods.losses.style import UnitStyleLoss
 from methods.networks.images import unsigned
 from methods.recipes.vqfr_config import VQFRPerceptual
-from ugpnet.losses.adversarial import logistic_d_loss
 from ugpnet.losses.perceptual import LPIPSLoss
-from ugpnet.losses.regularisers import r1_penalty
 from ugpnet.losses.selection import Backbones, build_perceptual
 from ugpnet.recipe import Term
 
@@ -32,16 +30,6 @@ class Likeness(nn.Module):
 
     def style(self, restored: Tensor, gt: Tensor) -> Tensor | None:
         return None if self.gram is None else self.gram(unsigned(restored), unsigned(gt))
-
-
-def judge_terms(judge: nn.Module, real: Tensor, fake: Tensor, r1_weight: float, r1_every: int,
-                step: int) -> dict[str, Term]:  # fmt: skip
-    """{"d": logistic loss, "r1": on every `r1_every`-th step, times that number}, both with images in [-1, 1]."""
-    terms = {"d": Term(1.0, logistic_d_loss(judge(real), judge(fake)))}
-    if r1_weight and step % r1_every == 0:
-        real = real.detach().requires_grad_()
-        terms["r1"] = Term(r1_weight / 2 * r1_every, r1_penalty(judge(real), real))
-    return terms
 
 
 def adaptive_weight(anchor: Tensor, adversarial: Tensor, last_layer: Tensor) -> Tensor:

@@ -9,25 +9,14 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from bench.parity.oracle import make_input
+from benchmarks.contextual import textbook_loss
 from ugpnet.features import FeatureExtractor, RandomFeatures
 from ugpnet.losses import PatchContextualLoss, contextual, contextual_loss
 from ugpnet.losses.patch_contextual import split_tiles
 
 GOLDENS: dict[str, Any] = json.loads((Path(__file__).parents[1] / "goldens" / "losses.json").read_text())
-
-
-def textbook_loss(x: Tensor, y: Tensor, band_width: float = 0.5) -> Tensor:
-    mean = y.mean((0, 2, 3), keepdim=True)
-    unit_x, unit_y = (F.normalize(features - mean, dim=1).flatten(2) for features in (x, y))
-    distance = 1 - unit_x.transpose(1, 2) @ unit_y
-    relative = distance / (distance.min(dim=2, keepdim=True).values + 1e-5)
-    weight = torch.exp((1 - relative) / band_width)
-    affinity, winner = (weight / weight.sum(dim=2, keepdim=True)).max(dim=1, keepdim=True)
-    confidence = torch.exp((1 - distance) / 0.5).gather(1, winner)
-    return -torch.log((confidence * affinity).sum(2) / confidence.sum(2) + 1e-5).mean()
 
 
 def drawn(*shape: int, seed: int = 0) -> Tensor:

@@ -11,6 +11,7 @@ from ugpnet.losses.adversarial import (
     vanilla_g_loss,
 )
 from ugpnet.losses.contextual import contextual_loss
+from ugpnet.losses.discrimination import LazyR1, logistic_terms
 from ugpnet.losses.patch_contextual import PatchContextualLoss
 from ugpnet.losses.perceptual import (
     FeatureDistance,
@@ -28,6 +29,7 @@ __all__ = [
     "Contextual",
     "FeatureDistance",
     "LPIPSLoss",
+    "LazyR1",
     "PatchContextualLoss",
     "PathLengthPenalty",
     "Perceptual",
@@ -42,6 +44,7 @@ __all__ = [
     "l1_loss",
     "logistic_d_loss",
     "logistic_g_loss",
+    "logistic_terms",
     "mse_loss",
     "psnr_loss",
     "r1_penalty",

@@ -100,7 +100,11 @@ class StyleConv(nn.Module):
             in_channels, out_channels, 3, num_style_feat, upsample=upsample, resample_kernel=resample_kernel
         )
         self.weight = nn.Parameter(torch.zeros(1))
-        self.activate = FusedLeakyReLU(out_channels * (2 if injection == "concat" else 1))
+        self.add_activation(out_channels * (2 if injection == "concat" else 1))
+
+    def add_activation(self, channels: int) -> None:
+        """Add the layer or parameters of the activation; sub-classes choose others."""
+        self.activate = FusedLeakyReLU(channels)
 
     def forward(
         self, x: Tensor, latent: Tensor, noise: Tensor, modify: Callable[[Tensor], Tensor] = unchanged
@@ -136,9 +140,13 @@ class ToRGB(nn.Module):
     ) -> None:
         super().__init__()
         if upsample:
-            self.upsample: nn.Module = upsample2(resample_kernel)
+            self.upsample = self.make_upsample(resample_kernel)
         self.modulated_conv = self.modulated_conv_type(in_channels, 3, 1, num_style_feat, demodulate=False)
         self.bias = nn.Parameter(torch.zeros(1, 3, 1, 1))
+
+    def make_upsample(self, resample_kernel: Sequence[float]) -> nn.Module:
+        """What doubles the image so far; sub-classes choose others."""
+        return upsample2(resample_kernel)
 
     def forward(self, x: Tensor, latent: Tensor, skip: Tensor | None = None) -> Tensor:
         """x (B, C, H, W), latent (B, D), skip (B, 3, H/2, W/2) -> (B, 3, H, W)."""
