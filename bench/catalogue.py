@@ -20,7 +20,7 @@ from bench.registry import WeightFile
 from methods.base import Facts, Method, PeerField, Stage, names
 from ugpnet.recipe import Budget, Config, Optim, Schedule
 
-REQUIRED = "(to be given)"
+REQUIRED = "to be given"
 FAMILIES = ("input", "regression", "generative", "hybrid", "prior")
 
 
@@ -103,16 +103,13 @@ def _whereabouts(need: str) -> str:
 def _fields(config: type[Config], prefix: str = "", defaults: Config | None = None) -> Iterator[Field]:
     """Every field, those of inner configs under their names; budgets are left to the stages, optimisers kept short."""
     for name, field in config.model_fields.items():
-        if field.is_required():
-            yield Field(prefix + name, REQUIRED, _values(field))
-            continue
         default = field.default if defaults is None else getattr(defaults, name)
         if isinstance(default, Budget) or field.annotation is Budget:
             continue
         if isinstance(default, Config) and not isinstance(default, (Optim, Schedule)):
             yield from _fields(type(default), f"{prefix}{name}.", default)
         else:
-            yield Field(prefix + name, "to be given" if field.is_required() else _text(default), _values(field))
+            yield Field(prefix + name, REQUIRED if field.is_required() else _text(default), _values(field))
 
 
 def _text(default: Any) -> str:
