@@ -24,13 +24,14 @@ def describe_misfit(checkpoint: Mapping[str, Any], asked: str) -> str:
     found = recognise(checkpoint)
     if found is None:
         return "it looks like no method that is known here"
-    if found.split()[0] == asked:
+    if any(label.split()[0] == asked for label in found.split(" or ")):
         return f"it looks like {found}, but of other widths or another size; see `bench methods {asked}` for what can be set"
     return f"it looks like {found}, not like {asked}"
 
 
 def recognise(checkpoint: Mapping[str, Any]) -> str | None:
-    """The method that the checkpoint looks like, such as `vqfr with version=v2`; None if it is like none that is known.
+    """The method that the checkpoint looks like, such as `vqfr with version=v2`, or those that share its network, such as
+    `esrgan or rrdbnet`; None if it is like none that is known.
 
     Numbers in names are disregarded: other sizes and depths of a network are the same method.
     """
@@ -57,7 +58,12 @@ def _restoration_module(state: Mapping[str, Any]) -> str:
 @cache
 def architectures() -> tuple[tuple[str, Names], ...]:
     """Every known network, or released part of one, with the patterns of its names. Building them takes a few seconds."""
-    return tuple(_architectures())
+    owners: dict[Names, list[str]] = {}
+    for label, names in _architectures():
+        labels = owners.setdefault(names, [])
+        if label.split()[0] not in {other.split()[0] for other in labels}:
+            labels.append(label)
+    return tuple((" or ".join(labels), names) for names, labels in owners.items())
 
 
 def _architectures() -> Iterator[tuple[str, Names]]:

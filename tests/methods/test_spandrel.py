@@ -150,5 +150,5 @@ def test_refusals_name_the_file(content: object, reason: str, tmp_path: Path, mo
 def test_a_half_file_and_a_missing_one_are_named(tmp_path: Path) -> None:
     path = save("nafnet", tmp_path)
     path.write_bytes(path.read_bytes()[:1000])
-    assert "nafnet.pth: cannot be read" in str(method(path).unsupported())
-    assert "gone.pth: cannot be read" in str(method(tmp_path / "gone.pth").unsupported())
+    assert "nafnet.pth: is cut short" in str(method(path).unsupported())
+    assert "gone.pth: no such file" in str(method(tmp_path / "gone.pth").unsupported())
