@@ -7,7 +7,6 @@ from pathlib import PurePosixPath
 
 import torch
 from torch import Tensor
-from torchvision.ops import roi_align
 
 from ugpnet.losses.perceptual import style_loss
 from ugpnet.recipe import Batch, View
@@ -77,6 +76,8 @@ def crop_parts(images: Tensor, corners: Tensor) -> dict[str, Tensor]:
 
     The released code multiplies the crops of images above 512 px by their ratio too; here they keep their range.
     """
+    from torchvision.ops import roi_align  # seconds to import, and only GFP-GAN's trainings come here
+
     ratio = images.shape[-1] / SIDE
     return {
         part: torch.as_tensor(roi_align(images, list(corners[:, index, None]), max(4, round(side * ratio))))
