@@ -65,8 +65,9 @@ def plan_total(plan: Plan, store: Store, seconds: Mapping[str, float]) -> str:
         return f"all {len(plan.jobs)} jobs are done"
     known = sum(seconds.get(job.key, 0.0) for job in left)
     unknown = sum(job.key not in seconds for job in left)
-    more = f", and {unknown} jobs whose cost is not known yet" if unknown else ""
-    return f"{len(left)} of {len(plan.jobs)} jobs to do, about {_duration(known)}{more}"
+    costs = [f"about {_duration(known)}"] if unknown < len(left) else []
+    costs += [f"{unknown} of unknown cost"] if unknown else []
+    return f"{len(left)} of {len(plan.jobs)} jobs to do, {' and '.join(costs)}"
 
 
 def _duration(seconds: float | None) -> str:
