@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
 from bench.report.style import PALETTE, TWO_COLUMNS, legend_columns
@@ -86,7 +86,7 @@ def collect_curves(curves: pd.DataFrame) -> dict[str, list[Curve]]:
 
 
 def _draw_panel(axes: Axes, name: str, lines: Sequence[Curve], looks: Mapping[str, Look]) -> None:
-    axes.set_title(name, loc="left")
+    axes.set_title(name.replace("(", "\n("), loc="left")  # `player/term(features)` is wider than a panel
     axes.grid(True)
     for curve in lines:
         style = looks[curve.label]
@@ -99,6 +99,8 @@ def _draw_panel(axes: Axes, name: str, lines: Sequence[Curve], looks: Mapping[st
     low, high = np.quantile(np.concatenate([curve.values for curve in lines]), [0.01, 0.99])
     if low > 0 and high / low > LOG_RATIO:
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))  # the default writes mathematics, which is off
+        axes.yaxis.set_minor_formatter(NullFormatter())
     axes.xaxis.set_major_locator(MaxNLocator(4))
 
 
