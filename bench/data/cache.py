@@ -37,8 +37,8 @@ class CachedSource:
         """See `Source`."""
         return self._source.skipped
 
-    def image(self, index: int) -> NDArray[np.uint8]:
-        """See `Source`."""
+    def image(self, index: int, visit: int = 0) -> NDArray[np.uint8]:
+        """See `Source`; the same at every visit."""
         image = self._keep("gt", index, self._source.image)
         assert image is not None
         return image

@@ -46,9 +46,9 @@ class FolderData(DataModel):
     `on_error` says what becomes of files among these that cannot be used: `skip` leaves them out.
 
     `size` None keeps each image whole. Otherwise `fit` makes a square of `size` pixels: `resize` takes the
-    largest centred square and reduces it (Lanczos), `center_crop` and `random_crop` keep the pixels; the
-    place of a random crop depends on the image's id alone. Nothing is ever enlarged: an image with a side
-    below `size` is an error.
+    largest centred square and reduces it (Lanczos), `center_crop` and `random_crop` keep the pixels; a
+    random crop is elsewhere in every epoch of a training and always at the same place in evaluation.
+    Nothing is ever enlarged: an image with a side below `size` is an error.
     """
 
     source: Literal["folder"] = "folder"

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from zlib import crc32
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from bench.data.config import Fit
 
 Pixels = NDArray[np.uint8]
 
 
-def fit_square(image: Pixels, size: int, fit: Fit, name: str) -> Pixels:
+def fit_square(image: Pixels, size: int, fit: Literal["resize", "center_crop"]) -> Pixels:
     """A (size, size, 3) view or copy of an (H, W, 3) image with H, W >= size; see `FolderData`."""
-    if fit == "resize":
-        return reduce_square(center_crop(image, min(image.shape[:2])), size)
     if fit == "center_crop":
         return center_crop(image, size)
-    rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([crc32(name.encode())])))
-    return random_crop(image, size, rng)
+    return reduce_square(center_crop(image, min(image.shape[:2])), size)
 
 
 def center_crop(image: Pixels, size: int, multiple: int = 1) -> Pixels:

@@ -34,12 +34,11 @@ class FolderSource:
         names = take(list(self._paths), config.start, config.count, folder)
         self.ids, self.skipped = drop_unusable(names, self._check, config.on_error)
 
-    def image(self, index: int) -> NDArray[np.uint8]:
-        """Ground truth `index`, (H, W, 3)."""
-        name = self.ids[index]
-        image = read_image(self._paths[name])
-        size = self._config.size
-        return image if size is None else fit_square(image, size, self._config.fit, name)
+    def image(self, index: int, visit: int = 0) -> NDArray[np.uint8]:
+        """Ground truth `index`, (H, W, 3); whole where `RandomCrops` cuts it."""
+        image = read_image(self._paths[self.ids[index]])
+        size, fit = self._config.size, self._config.fit
+        return image if size is None or fit == "random_crop" else fit_square(image, size, fit)
 
     def degraded(self, index: int) -> None:
         """None: a folder has no degraded images of its own."""

@@ -42,7 +42,7 @@ class PairedSource:
         self.ids, unequal = drop_unusable(readable, self._check_scale, config.on_error)
         self.skipped = [*lonely, *damaged, *unequal]
 
-    def image(self, index: int) -> NDArray[np.uint8]:
+    def image(self, index: int, visit: int = 0) -> NDArray[np.uint8]:
         """Ground truth `index`, (H, W, 3)."""
         gt, size = read_image(self._gt[self.ids[index]]), self._config.size
         return gt if size is None else center_crop(gt, size, self.scale)

@@ -54,7 +54,7 @@ class Pairs:
 
     def pixels(self, index: int, visit: int = 0) -> tuple[Pixels, Pixels]:
         """The same as arrays with the channels last."""
-        gt = _to_float(self._source.image(index))
+        gt = _to_float(self._source.image(index, visit))
         own = self._source.degraded(index)
         name, (height, width) = self.ids[index], gt.shape[:2]
         if height % self.scale or width % self.scale:

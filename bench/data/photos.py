@@ -41,7 +41,7 @@ class PhotosSource:
         self.ids = [f"{self._path(index).stem}-{index:05d}" for index in range(count)]
         self._photographs: dict[Path, NDArray[np.uint8]] = {}
 
-    def image(self, index: int) -> NDArray[np.uint8]:
+    def image(self, index: int, visit: int = 0) -> NDArray[np.uint8]:
         """Crop `index`, (size, size, 3)."""
         photograph, size = self._photograph(self._path(index)), self._config.size
         rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([self._config.seed, index])))

@@ -16,6 +16,7 @@ from bench.data.fingerprint import fingerprint
 from bench.data.folder import FolderSource
 from bench.data.paired import PairedSource
 from bench.data.photos import PhotosSource
+from bench.data.random_crops import RandomCrops
 from bench.data.rendered import Shards
 from bench.errors import DataError
 
@@ -35,8 +36,11 @@ class Source(Protocol):
     def skipped(self) -> Sequence[str]:
         """Names that were left out under `on_error: skip`."""
 
-    def image(self, index: int) -> NDArray[np.uint8]:
-        """Ground truth `index`: (H, W, 3) RGB. Raises DataError naming the file if it cannot be decoded."""
+    def image(self, index: int, visit: int = 0) -> NDArray[np.uint8]:
+        """Ground truth `index`: (H, W, 3) RGB. Raises DataError naming the file if it cannot be decoded.
+
+        `visit` counts the epochs of a training from 1; 0 is evaluation's. Only random crops depend on it.
+        """
 
     def degraded(self, index: int) -> NDArray[np.uint8] | None:
         """The degraded image that belongs to it, if the source has its own."""
@@ -58,7 +62,8 @@ def open_source(config: DataConfig, root: Path, cache: Path | None = None) -> So
         case PhotosData():
             return CachedSource(PhotosSource(config, digests))
         case FolderData():
-            return CachedSource(FolderSource(config, root / config.path, digests))
+            folder = CachedSource(FolderSource(config, root / config.path, digests))
+            return RandomCrops(folder, config.size) if config.fit == "random_crop" and config.size else folder
         case PairedData():
             return CachedSource(PairedSource(config, root, digests))
 
@@ -77,7 +82,7 @@ class PortraitsSource:
         self._shards = Shards(cache, config.seed, first, config.count, config.size) if cache else None
         self.ids = [f"{config.split}-{index:06d}" for index in range(config.count)]
 
-    def image(self, index: int) -> NDArray[np.uint8]:
+    def image(self, index: int, visit: int = 0) -> NDArray[np.uint8]:
         """Portrait `index` of the split, (size, size, 3)."""
         if not 0 <= index < len(self.ids):
             raise IndexError(f"portrait {index} of {len(self.ids)}")

@@ -27,7 +27,7 @@ class ArraySource:
         self.ids = tuple(ids)
         self.shape, self.lq_side = (side, width or side, 3), lq_side
 
-    def image(self, index):
+    def image(self, index, visit=0):
         return np.random.default_rng(index).integers(0, 256, self.shape, dtype=np.uint8)
 
     def degraded(self, index):
@@ -38,7 +38,7 @@ class ArraySource:
 
 
 class MixedSource(ArraySource):
-    def image(self, index):
+    def image(self, index, visit=0):
         side = 16 + 8 * index
         return np.zeros((side, side, 3), np.uint8)
 
@@ -50,7 +50,7 @@ class UpscaledSource(ArraySource):
         super().__init__(ids, side)
         self.scale = scale
 
-    def image(self, index):
+    def image(self, index, visit=0):
         return self.degraded(index).repeat(self.scale, axis=0).repeat(self.scale, axis=1)
 
     def degraded(self, index):
@@ -99,7 +99,7 @@ def test_a_degradation_depends_on_seed_id_and_visit_only(seed, order, visit):
 
 def test_a_degradation_belongs_to_the_id_not_the_index():
     class Flat(ArraySource):
-        def image(self, index):
+        def image(self, index, visit=0):
             return np.full(self.shape, 128, np.uint8)
 
     one, other = Pairs(Flat(["a", "b"]), NOISE, 0), Pairs(Flat(["x", "y", "b"]), NOISE, 0)

@@ -381,7 +381,7 @@ class CountingSource:
     def __init__(self):
         self.calls = 0
 
-    def image(self, index):
+    def image(self, index, visit=0):
         self.calls += 1
         return pixels(4, 4, index)
 
@@ -457,3 +457,15 @@ def test_digests_are_kept_and_follow_changes(tmp_path):
     assert digest_files(paths, cache)[0] not in (first[0], "0" * 64)
     cache.write_text("{ damaged")
     assert digest_files(paths, cache) == digest_files(paths)
+
+
+def test_a_random_crop_moves_with_the_visit_and_with_nothing_else(tmp_path):
+    write(tmp_path / "images/a.png", pixels(60, 80))
+    source = opened(tmp_path, size=20, fit="random_crop")
+    visits = [source.image(0, visit) for visit in range(4)]
+    again = opened(tmp_path, size=20, fit="random_crop")
+    assert all(np.array_equal(crop, again.image(0, visit)) for visit, crop in enumerate(visits))
+    assert not any(np.array_equal(visits[0], crop) for crop in visits[1:])
+    assert source.fingerprint() != opened(tmp_path, size=20, fit="center_crop").fingerprint()
+    still = opened(tmp_path, size=20, fit="center_crop")
+    assert np.array_equal(still.image(0, 0), still.image(0, 3))
