@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-
 Pixels = NDArray[np.uint8]
 
 
