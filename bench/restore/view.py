@@ -79,8 +79,9 @@ def summary(outcome: Outcome, tiled: int, restorer: Restorer, out: Path) -> Text
         text.append(", ").append(f"{len(outcome.failed)} failed", "bold red")
     text.append(f" -> {out}")
     if tiled and restorer.side is not None:
+        were = "was" if tiled == 1 else "were"
         text.append(
-            f"\n{tiled} {'was' if tiled == 1 else 'were'} cut into tiles of {restorer.side} px, all that {restorer.label} takes; "
+            f"\n{tiled} {were} cut into tiles of {restorer.side} px, all that {restorer.label} takes; "
             "an image that is one aligned face is better restored with --fit resize",
             "dim",
         )
