@@ -185,3 +185,11 @@ def test_a_released_file_is_adopted_by_its_average() -> None:
     assert len(list(prior.sample({"prior": adopted}, 1, torch.Generator()))) == 1
     with pytest.raises(CheckpointMismatch, match="StyleGAN2: this checkpoint does not fit"):
         prior.adopt("prior", {"params_ema": prior.discriminator().state_dict()})
+
+
+def test_twenty_steps_follow_the_pinned_curve(train, curves, pinned) -> None:
+    found = curves(train(build_recipe(Training(r1_every=4, path_every=4)), SIZE))
+    golden = pinned("stylegan2", "curves", found)
+    assert found.keys() == golden.keys()
+    for name, curve in found.items():
+        assert curve == pytest.approx(golden[name], rel=0.02, abs=1e-3), name
