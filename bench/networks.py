@@ -48,7 +48,7 @@ def shapes(method: Method) -> nn.Module | None:
     try:
         with torch.device("meta"):
             return method.network()
-    except (RuntimeError, NotImplementedError, OSError):
+    except (RuntimeError, OSError):
         return None
 
 

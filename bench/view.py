@@ -4,23 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from types import TracebackType
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import TaskID
 from rich.table import Table
 from rich.text import Text
 
 from bench.execute import Progress as JobProgress
 from bench.job import Job
+from bench.live import LiveView
 from bench.plan import Plan
 from bench.store import Store
 
@@ -80,28 +72,14 @@ def _duration(seconds: float | None) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-class TerminalView:
+class TerminalView(LiveView):
     """Watches an executor: a bar over the jobs, a bar for the job at work, a line for each that ended."""
 
     def __init__(self, console: Console, jobs: int) -> None:
-        self.console = console
-        self.progress = Progress(
-            TextColumn("{task.description}", justify="left"), BarColumn(bar_width=30), MofNCompleteColumn(),
-            TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("[dim]{task.fields[text]}"),
-            console=console, transient=True, disable=not console.is_terminal,
-        )  # fmt: skip
+        super().__init__(console)
         self.total = self.progress.add_task("jobs", total=jobs, text="")
         self.current: dict[str, TaskID] = {}
         self.last_line = time.monotonic()
-
-    def __enter__(self) -> TerminalView:
-        self.progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.progress.stop()
 
     def started(self, job: Job) -> None:
         self.current[job.key] = self.progress.add_task(job.label, total=job.units or None, text="")

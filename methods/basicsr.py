@@ -11,8 +11,9 @@ from torch import nn
 
 from methods.base import Facts, suggest
 from methods.networks.basicsr_registry import architectures
+from methods.recipes import basicsr
 from methods.regression import RegressionConfig, RegressionMethod
-from ugpnet.recipe import Budget, Optim, Schedule
+from ugpnet.recipe import Budget
 from ugpnet.regression import RegressionTraining
 
 SCALE_ARGUMENTS = ("scale", "upscale")
@@ -26,14 +27,8 @@ class BasicSRConfig(RegressionConfig):
 
     arch: str
     arguments: dict[str, Any] = {}
-    training: RegressionTraining = RegressionTraining(
-        loss="l1",
-        optim=Optim(lr=2e-4, betas=(0.9, 0.99), schedule=Schedule(kind="cosine_restarts", total=250_000, floor=5e-4)),
-        average=0.999,
-    )
-    budget: Budget = Budget(
-        iterations=1_000_000, batch_size=16, patch=128, flips=("horizontal", "vertical", "transpose")
-    )
+    training: RegressionTraining = basicsr.PIXELS
+    budget: Budget = basicsr.BUDGET
 
 
 class BasicSRMethod(RegressionMethod):

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from methods.base import Facts, Method, Peer, Stage, Upstream
 from methods.networks.images import unfit_size
 from methods.networks.vgg_discriminator import VGGDiscriminator
+from methods.recipes import basicsr
 from ugpnet.checkpoints import load_strict
 from ugpnet.losses.adversarial import relativistic_d_loss, relativistic_g_loss
 from ugpnet.losses.perceptual import VGGPerceptualLoss
@@ -60,7 +61,7 @@ class ESRGANConfig(Config):
 
     pretrained: Peer = "rrdbnet"
     training: ESRGANTraining = ESRGANTraining()
-    budget: Budget = Budget(iterations=400_000, batch_size=16, patch=128, flips=("horizontal", "vertical", "transpose"))
+    budget: Budget = Budget(iterations=400_000, batch_size=16, patch=128, flips=basicsr.FLIPS)
 
 
 class StageConfig(Config):
@@ -129,12 +130,7 @@ class ESRGANMethod(Method):
         title="ESRGAN: Enhanced Super-Resolution Generative Adversarial Networks", family="generative",
         venue="ECCV Workshops 2018", arxiv="1809.00219", code="https://github.com/XPixelGroup/BasicSR",
         licence="Apache-2.0",
-        bibtex="""@inproceedings{wang2018esrgan,
-  title = {{ESRGAN}: Enhanced Super-Resolution Generative Adversarial Networks},
-  author = {Wang, Xintao and Yu, Ke and Wu, Shixiang and Gu, Jinjin and Liu, Yihao and Dong, Chao and Qiao, Yu
-            and Loy, Chen Change},
-  booktitle = {ECCV Workshops}, year = {2018}
-}""",
+        bibtex=basicsr.BIBTEX,
     )  # fmt: skip
 
     def unsupported(self) -> str | None:

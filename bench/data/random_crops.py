@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from zlib import crc32
 
 import numpy as np
@@ -17,18 +16,10 @@ class RandomCrops:
     """Crops of `size` pixels a side; their places are a function of the image's id and of the visit."""
 
     def __init__(self, source: CachedSource, size: int) -> None:
+        self.ids = source.ids
+        self.skipped = source.skipped
         self._source = source
         self._size = size
-
-    @property
-    def ids(self) -> Sequence[str]:
-        """See `Source`."""
-        return self._source.ids
-
-    @property
-    def skipped(self) -> Sequence[str]:
-        """See `Source`."""
-        return self._source.skipped
 
     def image(self, index: int, visit: int = 0) -> NDArray[np.uint8]:
         """See `Source`: (size, size, 3)."""

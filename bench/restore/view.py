@@ -3,39 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
+from bench.live import LiveView
 from bench.restore.batch import Outcome
 from bench.restore.inputs import Entry
 from bench.restore.restorer import Restorer
 
 
-class RestoreView:
+class RestoreView(LiveView):
     """Watches a batch of `images` images."""
 
     def __init__(self, console: Console, images: int) -> None:
-        self.console = console
-        self.progress = Progress(
-            TextColumn("{task.description}"), BarColumn(bar_width=30), MofNCompleteColumn(), TimeElapsedColumn(),
-            TimeRemainingColumn(), TextColumn("{task.fields[text]}", style="dim", markup=False),
-            console=console, transient=True, disable=not console.is_terminal,
-        )  # fmt: skip
+        super().__init__(console)
         self.images = self.progress.add_task("images", total=images, text="")
         self.current = ""
         self.tiled: set[str] = set()
-
-    def __enter__(self) -> RestoreView:
-        self.progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.progress.stop()
 
     def started(self, entry: Entry) -> None:
         self.current = str(entry.source)
