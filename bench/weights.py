@@ -156,16 +156,9 @@ def fetch(name: str, progress: Progress = silent) -> Path:
 
 def load(name: str) -> dict[str, Tensor]:
     """State dict of a verified file, on the CPU. Never unpickles code. Raises as `verify` does."""
-    import pickle
+    from bench.weightfile import read_checkpoint  # torch
 
-    import torch
-
-    path = verify(name)
-    try:
-        state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise WeightsError(f"{path}: holds more than tensors and is not loaded: {error}") from error
-    return state
+    return dict(read_checkpoint(verify(name)))
 
 
 def digest(path: Path) -> str:

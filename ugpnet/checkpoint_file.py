@@ -23,6 +23,10 @@ UNREADABLE = (
 """What torch's and safetensors' readers raise on damaged files and on files that are no checkpoints."""
 
 
+REFUSED = "refused: this pickle holds more than tensors and could run code"
+ADVICE = "ask its author for safetensors or a plain state dict"
+
+
 def read_checkpoint(file: str | PathLike[str]) -> Mapping[str, Any]:
     """Whatever mapping a checkpoint holds, on the CPU: safetensors, or torch's format without any code in it.
 
@@ -57,10 +61,7 @@ def _numpy_scalars() -> list[Any]:
 def _reason(path: Path, error: BaseException) -> str:
     """What is wrong, in words; torch's own text is long and advises to load the file unsafely."""
     if code := re.search(r"GLOBAL ([\w.]+)", str(error)):
-        return (
-            f"refused: this pickle holds more than tensors and could run code (it names {code[1]}); "
-            "ask its author for safetensors or a plain state dict"
-        )
+        return f"{REFUSED} (it names {code[1]}); {ADVICE}"
     if not path.is_file():
         return "is a folder, not a checkpoint" if path.is_dir() else "no such file"
     with path.open("rb") as stream:
@@ -71,6 +72,8 @@ def _reason(path: Path, error: BaseException) -> str:
         return "is cut short, as half a download is; fetch it again"
     if head.startswith(b"<"):
         return "is a web page, not a checkpoint; its link may want a log-in"
+    if head.startswith(b"\x80") and "Unsupported operand" in str(error):  # a bare pickle, as no version of torch saves
+        return f"{REFUSED}; {ADVICE}"
     return f"cannot be read as a checkpoint, it may be cut short or no checkpoint ({_first(error)})"
 
 

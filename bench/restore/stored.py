@@ -13,6 +13,7 @@ from bench.errors import BenchError, StoreError
 from bench.restore.restorer import Restorer, from_method
 from bench.row import from_spec
 from bench.store import Store
+from bench.suite import SuiteFile
 from bench.weightfile import load_weights
 from methods.base import Task, suggest
 from ugpnet.recipe import Weights
@@ -34,7 +35,7 @@ def from_run(folder: Path, row: str | None) -> Restorer:
             (manifest["failed"][key] for key in keys[label] if key in manifest["failed"]), "its results are gone"
         )
         raise BenchError(f"{folder}: row {label!r} cannot be used: {why}; run the suite again")
-    first = (manifest["suite"].get("seeds") or [777])[0]
+    first = (manifest["suite"].get("seeds") or SuiteFile.model_fields["seeds"].default)[0]
     key = next((key for key in done if _seed(store, key) == first), done[0])
     record = store.record(key)
     upstream = {need: _weights(store, made) for need, made in record["inputs"].items()}
