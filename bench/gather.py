@@ -18,7 +18,7 @@ from bench.executors.base import Outcome
 from bench.metrics.names import spec as metric_spec
 from bench.plan import Plan, RowPlan
 from bench.protocol import protocol_id
-from bench.report.model import COLUMNS, Direction, Latency, MethodInfo, MetricInfo, Pictures, Report
+from bench.report.model import COLUMNS, MAIN_TEST, Direction, Latency, MethodInfo, MetricInfo, Pictures, Report
 from bench.store import Store
 
 BYTES_PER_WEIGHT = 4  # measured in fp32
@@ -40,7 +40,9 @@ def _rows(plan: Plan, store: Store, run: str) -> pd.DataFrame:
             if store.has(key):
                 part = pd.read_parquet(store.path(key) / "rows.parquet")
                 parts.append(
-                    part.assign(run=run, method=row.row.label, variant=row.row.variant or "", seed=seed, key=key)
+                    part.assign(
+                        run=run, test=MAIN_TEST, method=row.row.label, variant=row.row.variant or "", seed=seed, key=key
+                    )
                 )
     if not parts:
         return pd.DataFrame(columns=list(COLUMNS))

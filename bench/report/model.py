@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,8 +22,12 @@ Family: TypeAlias = Literal["input", "regression", "generative", "hybrid"]
 Loader: TypeAlias = "Callable[[str], NDArray[np.uint8]]"
 """Image id -> (H, W, 3) RGB in 0..255."""
 
-COLUMNS = ("run", "method", "variant", "seed", "image", "metric", "value", "key")
-"""Of `Report.rows`. `image` is "" for metrics of a whole set (FID); `key` is the job that made the value."""
+COLUMNS = ("run", "test", "method", "variant", "seed", "image", "metric", "value", "key")
+"""Of `Report.rows`. `test` names the test set; `image` is "" for metrics of a whole set (FID); `key` is the job that
+made the value."""
+
+MAIN_TEST = "test"
+"""The name of a suite's own test set beside those in `data.ood`."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +53,22 @@ class Latency:
 
 
 @dataclass(frozen=True)
+class Citation:
+    """Whose work a row is: the paper's title, where it appeared, the licence of the released code, BibTeX."""
+
+    title: str
+    venue: str = ""
+    arxiv: str = ""
+    code: str = ""
+    licence: str = ""
+    bibtex: str = ""
+
+
+@dataclass(frozen=True)
 class MethodInfo:
     """A row. `reason`: why it has no numbers (unsupported or failed). `macs`: multiply-adds for one image. `memory`: bytes of
-    weights and of the tensors alive at the worst moment of one forward pass."""
+    weights and of the tensors alive at the worst moment of one forward pass. `base`: the row that it changes in one factor,
+    `variant` the name of that change (an ablation)."""
 
     label: str
     family: Family
@@ -61,6 +78,9 @@ class MethodInfo:
     memory: int | None = None
     latency: Latency | None = None
     notes: tuple[str, ...] = ()
+    base: str | None = None
+    variant: str | None = None
+    citation: Citation | None = None
 
 
 class Box(NamedTuple):
@@ -74,9 +94,10 @@ class Box(NamedTuple):
 
 @dataclass(frozen=True)
 class Pictures:
-    """Images for the comparison figure, one row per id in `images`.
+    """Images of one test set: all of them are `ids`, those for the comparison figure `images`, one row per id.
 
-    `restored` maps method labels to loaders. `lq` may be smaller than `gt`; it is then drawn at the size of
+    `restored` maps method labels to loaders; `parts` does for the images inside a method (`x_reg`, `x_syn`), by label
+    and name, where it has any. `lq` may be smaller than `gt`; it is then drawn at the size of
     `gt`. `seed` is the training seed that made the pictures, whose scores are printed below them (None: the
     smallest). `boxes` gives up to three zoomed crops by image id; for other images they are
     chosen (see `bench.report.crops`).
@@ -88,15 +109,30 @@ class Pictures:
     restored: Mapping[str, Loader]
     seed: int | None = None
     boxes: Mapping[str, tuple[Box, ...]] = field(default_factory=dict)
+    ids: tuple[str, ...] = ()
+    parts: Mapping[str, Mapping[str, Loader]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What a run was made from: the resolved suite as YAML, the environment (nested names and values), every job's label by
+    key, and what a reader should be warned of."""
+
+    suite: str
+    profile: str
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    jobs: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that `write_report` needs.
+    """Everything that `write_report` needs, of one test set.
 
     `rows` has the columns `COLUMNS`, in any order of rows; one (method, seed, image, metric) occurs once.
     `methods` and `metrics` fix the order of the table. `curves`, the training logs, has job, label, step,
-    name and value.
+    name and value. `baseline` is the row that differences are taken from (variants: from their `base`). `ood` are the same
+    methods on other test sets, each a report of its own whose `test` names it.
     """
 
     name: str
@@ -106,3 +142,7 @@ class Report:
     pictures: Pictures | None = None
     curves: pd.DataFrame | None = None
     reference: Reference | None = None
+    test: str = MAIN_TEST
+    baseline: str | None = None
+    ood: tuple[Report, ...] = ()
+    provenance: Provenance | None = None

@@ -62,15 +62,16 @@ def _figures(report: Report, estimates: Estimates) -> Iterator[tuple[str, Figure
 
 
 def _parquet(report: Report) -> bytes:
-    """Rows in the table's order, then by variant, seed and image: jobs may have ended in any order."""
+    """Rows of all test sets in the table's order, then by variant, seed and image: jobs may have ended in any order."""
     methods = {method.label: i for i, method in enumerate(report.methods)}
     metrics = {metric.name: i for i, metric in enumerate(report.metrics)}
 
     def place(row: Any) -> Any:
-        _, method, variant, seed, image, metric, *_ = row
-        return methods[method], variant, seed, metrics.get(metric, len(metrics)), metric, image
+        _, test, method, variant, seed, image, metric, *_ = row
+        return tests[test], methods[method], variant, seed, metrics.get(metric, len(metrics)), metric, image
 
-    rows = report.rows[list(COLUMNS)].fillna({"variant": ""})
+    tests = {part.test: i for i, part in enumerate((report, *report.ood))}
+    rows = pd.concat([part.rows[list(COLUMNS)] for part in (report, *report.ood)]).fillna({"variant": ""})
     ordered = pd.DataFrame(sorted(rows.itertuples(index=False, name=None), key=place), columns=list(COLUMNS))
     content = io.BytesIO()
     ordered.to_parquet(content, index=False)

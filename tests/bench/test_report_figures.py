@@ -42,9 +42,9 @@ def make_report(count: int = 3, images: tuple[str, ...] = ("x", "y"), size: int 
     for i, method in enumerate(methods):
         for n, image in enumerate(images):
             for seed in (1, 2):
-                rows.append(("r", method.label, "", seed, image, "psnr", 20.0 + i + n + seed / 10, "k"))
-                rows.append(("r", method.label, "", seed, image, "lpips", 0.5 - 0.03 * i + n / 100, "k"))
-        rows.append(("r", method.label, "", 1, "", "fid", 80.0 / (i + 1), "k"))
+                rows.append(("r", "test", method.label, "", seed, image, "psnr", 20.0 + i + n + seed / 10, "k"))
+                rows.append(("r", "test", method.label, "", seed, image, "lpips", 0.5 - 0.03 * i + n / 100, "k"))
+        rows.append(("r", "test", method.label, "", 1, "", "fid", 80.0 / (i + 1), "k"))
     restored = {method.label: lambda _, i=i: picture(i, size) for i, method in enumerate(methods) if i}
     pictures = Pictures(images, lambda _: picture(90, size // 2), lambda _: picture(91, size), restored)
     frame = pd.DataFrame(rows, columns=list(COLUMNS))

@@ -61,7 +61,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 
 def table() -> Table:
-    rows = pd.DataFrame([("r", "nafnet", "", 1, "i", "psnr", 28.0, "k")], columns=list(COLUMNS))
+    rows = pd.DataFrame([("r", "test", "nafnet", "", 1, "i", "psnr", 28.0, "k")], columns=list(COLUMNS))
     metric = MetricInfo("psnr", "PSNR", "up", 2, "psnr/rgb")
     reference = Reference(
         "Table 1", {("nafnet", "psnr"): 29.53, ("vqfr", "psnr"): 21.8, ("nafnet", "parameters"): 17.1}

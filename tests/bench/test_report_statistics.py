@@ -14,7 +14,9 @@ from bench.report.statistics import Estimate, bootstrap_interval, collect_sample
 
 
 def frame(values: dict[tuple[int, str], float], method: str = "a", metric: str = "psnr") -> pd.DataFrame:
-    rows = [("r", method, "", seed, image, metric, value, f"key{seed}") for (seed, image), value in values.items()]
+    rows = [
+        ("r", "test", method, "", seed, image, metric, value, f"key{seed}") for (seed, image), value in values.items()
+    ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 

@@ -34,8 +34,8 @@ def make_rows(means: dict[str, tuple[float, float]], seeds: tuple[int, ...] = (1
         for seed in seeds:
             offsets = np.linspace(-2, 2, images) if images > 1 else np.zeros(1)
             for i, offset in enumerate(offsets):
-                rows.append(("r", method, "", seed, f"i{i}", "psnr", psnr + offset + 0.1 * seed, f"k-{method}"))
-            rows.append(("r", method, "", seed, "", "swd", swd + 0.01 * seed, f"k-{method}"))
+                rows.append(("r", "test", method, "", seed, f"i{i}", "psnr", psnr + offset + 0.1 * seed, f"k-{method}"))
+            rows.append(("r", "test", method, "", seed, "", "swd", swd + 0.01 * seed, f"k-{method}"))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 

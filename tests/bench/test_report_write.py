@@ -26,8 +26,8 @@ def make_report(figures: bool = True) -> Report:
     for method in methods:
         for seed in (1, 2):
             values = rng.normal(25, 2, size=6)
-            rows += [("r", method.label, None, seed, f"i{n}", "psnr", v, "k") for n, v in enumerate(values)]
-            rows.append(("r", method.label, None, seed, "", "swd", float(rng.random()), "k"))
+            rows += [("r", "test", method.label, None, seed, f"i{n}", "psnr", v, "k") for n, v in enumerate(values)]
+            rows.append(("r", "test", method.label, None, seed, "", "swd", float(rng.random()), "k"))
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
     if not figures:
         return Report("deblur", frame, METRICS, methods)

@@ -73,7 +73,7 @@ def test_leaves_tables_figures_and_a_manifest(finished: tuple[Path, Path, Run]) 
 def test_rows_are_one_per_image_and_metric(finished: tuple[Path, Path, Run]) -> None:
     _, _, made = finished
     rows = pd.read_parquet(made.folder / "rows.parquet")
-    assert list(rows.columns) == ["run", "method", "variant", "seed", "image", "metric", "value", "key"]
+    assert list(rows.columns) == ["run", "test", "method", "variant", "seed", "image", "metric", "value", "key"]
     psnr = rows[rows.metric == "psnr"]
     assert psnr.groupby("method", sort=False).size().to_dict() == {"input": 3, "nafnet": 3, "gfpgan": 3, "ugpnet": 3}
     assert (rows[rows.metric == "swd"].image == "").all()
