@@ -56,9 +56,10 @@ def _print_plan(console: Console, plan: Plan, store: Store) -> None:
 
 def _print_result(console: Console, run: Run) -> None:
     from bench.report.render_console import render_console
-    from bench.report.tabulation import tabulate
+    from bench.report.tables import report_tables
 
-    console.print(render_console(tabulate(run.report)))
+    for tables in report_tables(run.report).values():
+        console.print(*map(render_console, tables), sep="\n")
     for reason in failures(run.outcome):
         console.print(Text.assemble(("failed: ", "red"), reason))
     console.print(
