@@ -6,13 +6,14 @@ from collections.abc import Mapping
 
 from bench.report.difference_table import tabulate_differences
 from bench.report.model import Report
+from bench.report.ood_table import tabulate_ood
 from bench.report.statistics import Estimates, estimate_rows
 from bench.report.table import Table
 from bench.report.tabulation import tabulate
 
 
 def report_tables(report: Report, estimates: Estimates | None = None) -> Mapping[str, tuple[Table, ...]]:
-    """Tables by the name of their file: `table`, then `differences` where the report has a base to compare with.
+    """Tables by the name of their file: `table`, then `differences` and `ood` where the report has them.
 
     `estimates` of the same rows save computing them. Raises ValueError for rows of unknown methods.
     """
@@ -21,5 +22,6 @@ def report_tables(report: Report, estimates: Estimates | None = None) -> Mapping
     named = {
         "table": (tabulate(report, estimates),),
         "differences": () if differences is None else (differences,),
+        "ood": tabulate_ood(report),
     }
     return {name: tables for name, tables in named.items() if tables}
