@@ -44,7 +44,7 @@ def write_report(folder: Path, report: Report) -> list[Path]:
     return written
 
 
-def write_tables(folder: Path, report: Report, estimates: Estimates) -> list[Path]:
+def write_tables(folder: Path, report: Report, estimates: Estimates | None = None) -> list[Path]:
     """Paths of the files of `report_tables`, written into `folder`. Raises StoreError when one cannot be written."""
     texts = {}
     for name, tables in report_tables(report, estimates).items():
