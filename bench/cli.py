@@ -76,6 +76,22 @@ def report(run: RunFolder) -> None:
 
 
 @app.command()
+def compare(
+    runs: Annotated[list[Path], typer.Argument(help="Finished runs, results/<suite>/<run>.", show_default=False)],
+    baseline: Annotated[str | None, typer.Option(metavar="LABEL", help="The row that the others differ from.")] = None,
+    out: Annotated[Path | None, typer.Option(help="A folder for the tables as md, csv and tex.")] = None,
+) -> None:
+    """Rows of several runs in one table, if their test data, degradation and metrics are the same."""
+
+    def call() -> int:
+        from bench.commands import compare_runs
+
+        return compare_runs(runs, baseline, out)
+
+    _guard(call)
+
+
+@app.command()
 def parity(folders: Oracles = None) -> None:
     """Compare our networks with the released ones on numerical oracles; exit code 1 if any differs."""
 

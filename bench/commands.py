@@ -68,11 +68,29 @@ def rebuild_report(folder: Path) -> int:
     return 0
 
 
+def compare_runs(folders: Sequence[Path], baseline: str | None, out: Path | None) -> int:
+    """Rows of several runs in one table, and their differences to `baseline`; as files too, in `out`."""
+    from bench.compare import compare_runs
+
+    console = Console()
+    comparison = compare_runs(folders, baseline)
+    _print_tables(console, comparison.report)
+    if comparison.devices:
+        devices = "; ".join(comparison.devices)
+        console.print(f"without latencies, which are of different devices: {devices}", highlight=False, soft_wrap=True)
+    if out is not None:
+        from bench.report.write import write_tables
+
+        console.print(f"{len(write_tables(out, comparison.report))} files written to {out}", highlight=False)
+    return 0
+
+
 def _print_tables(console: Console, report: Report) -> None:
     from bench.report.render_console import render_console
-    from bench.report.tabulation import tabulate
+    from bench.report.tables import report_tables
 
-    console.print(render_console(tabulate(report)))
+    for tables in report_tables(report).values():
+        console.print(*map(render_console, tables), sep="\n")
 
 
 def _print_result(console: Console, run: Run) -> None:
