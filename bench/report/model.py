@@ -68,7 +68,7 @@ class Citation:
 class MethodInfo:
     """A row. `reason`: why it has no numbers (unsupported or failed). `macs`: multiply-adds for one image. `memory`: bytes of
     weights and of the tensors alive at the worst moment of one forward pass. `base`: the row that it changes in one factor,
-    `variant` the name of that change (an ablation)."""
+    `variant` the name of that change (an ablation). `regressor`: the row whose network is this one's regression part."""
 
     label: str
     family: Family
@@ -81,6 +81,7 @@ class MethodInfo:
     base: str | None = None
     variant: str | None = None
     citation: Citation | None = None
+    regressor: str | None = None
 
 
 class Box(NamedTuple):

@@ -5,24 +5,20 @@ from __future__ import annotations
 import io
 import os
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from bench.errors import StoreError
-from bench.report.comparison import comparison_figure
+from bench.report.figures import draw_figures
 from bench.report.model import COLUMNS, Report
-from bench.report.plane import plane_figure
 from bench.report.render_csv import render_csv
 from bench.report.render_latex import render_latex
 from bench.report.render_markdown import render_markdown
-from bench.report.statistics import Estimates, estimate_rows
+from bench.report.statistics import estimate_rows
 from bench.report.style import Format, figure_style, render_figure
 from bench.report.tabulation import tabulate
-from bench.report.training import training_figure
 
 FORMATS: tuple[Format, ...] = ("png", "pdf")
 
@@ -43,22 +39,11 @@ def write_report(folder: Path, report: Report) -> list[Path]:
     written = [_replace(folder / name, text.encode()) for name, text in texts.items()]
     written.append(_replace(folder / "rows.parquet", _parquet(report)))
     with figure_style():
-        for name, figure in _figures(report, estimates):
+        for name, figure in draw_figures(report, estimates):
             for file_format in FORMATS:
                 path = folder / "figures" / f"{name}.{file_format}"
                 written.append(_replace(path, render_figure(figure, file_format)))
     return written
-
-
-def _figures(report: Report, estimates: Estimates) -> Iterator[tuple[str, Figure]]:
-    if report.pictures is not None and report.pictures.images:
-        yield "comparison", comparison_figure(report, report.pictures)
-    plane = plane_figure(report, estimates)
-    if plane is not None:
-        yield "perception_distortion", plane
-    training = training_figure(report.curves) if report.curves is not None else None
-    if training is not None:
-        yield "training", training
 
 
 def _parquet(report: Report) -> bytes:
