@@ -29,6 +29,9 @@ Assignments = Annotated[
 ]
 ResultsFolder = Annotated[Path, typer.Option("--results", help="Where results and the store of finished work are.")]
 Workers = Annotated[int, typer.Option("--workers", min=0, help="Processes that prepare training batches.")]
+RunFolder = Annotated[
+    Path, typer.Argument(help="A finished run, such as results/deblur/quick-1a2b3c4d.", show_default=False)
+]
 Oracles = Annotated[list[Path] | None, typer.Argument(help="Oracle folders, or folders of them.", show_default=False)]
 
 INVALID = 2
@@ -56,6 +59,18 @@ def plan(suite: SuitePath, profile: ProfileName = "quick", assignments: Assignme
         from bench.commands import show_plan
 
         return show_plan(suite, profile, assignments or [], results)
+
+    _guard(call)
+
+
+@app.command()
+def report(run: RunFolder) -> None:
+    """Draw tables, figures and the page of a finished run anew, from its rows and images."""
+
+    def call() -> int:
+        from bench.commands import rebuild_report
+
+        return rebuild_report(run)
 
     _guard(call)
 

@@ -21,6 +21,7 @@ from bench.train.execution import Execution
 from bench.view import TerminalView, plan_gaps, plan_table, plan_total
 
 if TYPE_CHECKING:
+    from bench.report.model import Report
     from bench.restore.image import Geometry
     from bench.restore.source import Source
 
@@ -54,11 +55,28 @@ def _print_plan(console: Console, plan: Plan, store: Store) -> None:
     console.print(plan_total(plan, store, seconds))
 
 
-def _print_result(console: Console, run: Run) -> None:
+def rebuild_report(folder: Path) -> int:
+    """Tables and figures of a finished run, drawn anew from what it kept."""
+    from bench.report.saved import load_report
+    from bench.report.write import write_report
+
+    console = Console()
+    report = load_report(folder)
+    written = write_report(folder, report)
+    _print_tables(console, report)
+    console.print(f"{len(written)} files written to {folder}", highlight=False)
+    return 0
+
+
+def _print_tables(console: Console, report: Report) -> None:
     from bench.report.render_console import render_console
     from bench.report.tabulation import tabulate
 
-    console.print(render_console(tabulate(run.report)))
+    console.print(render_console(tabulate(report)))
+
+
+def _print_result(console: Console, run: Run) -> None:
+    _print_tables(console, run.report)
     for reason in failures(run.outcome):
         console.print(Text.assemble(("failed: ", "red"), reason))
     console.print(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeAlias
@@ -52,7 +53,11 @@ class Resolver:
         """The row `base` with one named change each, in the given order."""
         entry = {"method": base, **(self.entries[self.listed(base, "ablation.base")] or {})}
         return [
-            self._row(f"{base}: {name}", overlay(entry, change), f"ablation.variants.{name}", name)
+            replace(
+                self._row(f"{base}: {name}", overlay(entry, change), f"ablation.variants.{name}"),
+                variant=name,
+                base=base,
+            )
             for name, change in changes.items()
         ]
 
@@ -74,7 +79,7 @@ class Resolver:
             self.open.pop()
         return self.resolved[label]
 
-    def _row(self, label: str, entry: Mapping[str, Any], where: str, variant: str | None = None) -> Row:
+    def _row(self, label: str, entry: Mapping[str, Any], where: str) -> Row:
         fields = dict(entry)
         name = str(fields.pop("method", label))
         kind = self._method(name, where)
@@ -90,7 +95,7 @@ class Resolver:
         found = {name: self._file(str(getattr(config, name)), f"{where}.{name}") for name in files(kind.Config)}
         config = config.model_copy(update=found)
         peers = {role: self._peer(getattr(config, role), f"{where}.{role}") for role in roles(kind.Config)}
-        row = Row(label, name, config, weights, peers, variant)
+        row = Row(label, name, config, weights, peers)
         for checkpoint in released:
             self._check_fit(checkpoint, row, where)
         return row

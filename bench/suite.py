@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
@@ -15,6 +15,7 @@ from bench.degradations import Operator, total_scale
 from bench.document import Document, overlay, override, read_document
 from bench.errors import BenchError, SuiteError
 from bench.metrics.names import check_name
+from bench.report.model import MAIN_TEST
 from bench.report.reference import Reference, read_reference
 from bench.resolve import Resolver
 from bench.row import Row
@@ -25,17 +26,33 @@ DEFAULT_PROFILE = "quick"
 
 
 class DataSection(Config):
-    """What is trained on, what weights are selected on, what the table is measured on."""
+    """What is trained on, what weights are selected on, what the table is measured on.
+
+    `ood` names further test sets, out of the distribution that was trained on: every row is measured on them as well,
+    and what it loses there is reported.
+    """
 
     train: DataConfig
     test: DataConfig
     val: DataConfig | None = None
+    ood: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")], DataConfig] = {}
+
+    @field_validator("ood")
+    @classmethod
+    def _other(cls, sets: dict[str, DataConfig]) -> dict[str, DataConfig]:
+        if taken := sets.keys() & {"train", "val", MAIN_TEST}:
+            raise ValueError(f"{min(taken)!r} is taken; give this test set another name")
+        return sets
+
+    def tests(self) -> dict[str, DataConfig]:
+        """Every test set by its name, the main one first."""
+        return {MAIN_TEST: self.test, **self.ood}
 
 
 class Ablation(Config):
-    """A base row and named changes to it, each a row of its own, in the given order."""
+    """A base row, or several, and named changes to each, every one a row of its own, in the given order."""
 
-    base: str
+    base: str | tuple[str, ...]
     variants: dict[str, dict[str, Any]]
 
 
@@ -161,8 +178,15 @@ def _rows(suite: Suite) -> tuple[Row, ...]:
     if file.baseline is not None:
         resolver.listed(file.baseline, "baseline")
     if file.ablation is not None:
-        rows += resolver.variants(file.ablation.base, file.ablation.variants)
+        rows = _with_variants(resolver, rows, file.ablation)
     return tuple(rows)
+
+
+def _with_variants(resolver: Resolver, rows: Sequence[Row], ablation: Ablation) -> list[Row]:
+    """Each base followed by its variants."""
+    bases = (ablation.base,) if isinstance(ablation.base, str) else ablation.base
+    variants = {base: resolver.variants(base, ablation.variants) for base in bases}
+    return [each for row in rows for each in (row, *variants.get(row.label, ()))]
 
 
 def _with_profile(document: Document, profile: str, path: Path) -> Document:

@@ -19,7 +19,14 @@ from bench.store import Store
 LINE_SECONDS = 30
 """Between two lines of progress in a log file or a pipe."""
 
-UNITS = {"train": "iterations", "load": "", "restore": "images", "score": "images", "measure": "repeats"}
+UNITS = {
+    "pairs": "images",
+    "train": "iterations",
+    "load": "",
+    "restore": "images",
+    "score": "images",
+    "measure": "repeats",
+}
 
 
 def plan_table(plan: Plan, store: Store, seconds: Mapping[str, float]) -> Table:
