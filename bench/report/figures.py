@@ -7,9 +7,12 @@ from collections.abc import Iterator, Sequence
 
 from matplotlib.figure import Figure
 
+from bench.report.ablation import ablation_figure
 from bench.report.comparison import comparison_figures
+from bench.report.latency import latency_figure
 from bench.report.model import MAIN_TEST, Report
 from bench.report.modules import modules_figures
+from bench.report.ood import ood_figure
 from bench.report.plane import plane_figure
 from bench.report.regressors import regressors_figures
 from bench.report.statistics import Estimates
@@ -19,12 +22,11 @@ from bench.report.training import training_figure
 def draw_figures(report: Report, estimates: Estimates) -> Iterator[tuple[str, Figure]]:
     """Every figure for which the report has data, one after the other."""
     yield from draw_pictures(report)
-    plane = plane_figure(report, estimates)
-    if plane is not None:
-        yield "perception_distortion", plane
-    training = training_figure(report.curves) if report.curves is not None else None
-    if training is not None:
-        yield "training", training
+    yield from _chart("perception_distortion", plane_figure(report, estimates))
+    yield from _chart("quality_latency", latency_figure(report, estimates))
+    yield from _chart("ablation", ablation_figure(report, estimates))
+    yield from _chart("ood", ood_figure(report, estimates))
+    yield from _chart("training", training_figure(report.curves) if report.curves is not None else None)
     for part in report.ood:
         yield from draw_pictures(part)
 
@@ -38,6 +40,11 @@ def draw_pictures(report: Report) -> Iterator[tuple[str, Figure]]:
     yield from _pages(f"comparison{ending}", comparison_figures(report, pictures))
     yield from _pages(f"modules{ending}", modules_figures(report, pictures))
     yield from _pages(f"regressors{ending}", regressors_figures(report, pictures))
+
+
+def _chart(name: str, figure: Figure | None) -> Iterator[tuple[str, Figure]]:
+    if figure is not None:
+        yield name, figure
 
 
 def _pages(name: str, figures: Sequence[Figure]) -> Iterator[tuple[str, Figure]]:

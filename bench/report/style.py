@@ -105,4 +105,7 @@ def _picture_dpi(figure: Figure) -> float:
 
 def legend_columns(labels: Sequence[str], width: float) -> int:
     """How many legend entries fit side by side in `width` inches: 3.6 pt per letter, 34 pt per handle."""
-    return max(1, min(len(labels), int(width * 72 / (max(map(len, labels), default=1) * 3.6 + 34))))
+    widths = [len(label) * 3.6 + 34 for label in labels] or [0.0]
+    if sum(widths) <= width * 72:
+        return max(1, len(labels))
+    return max(1, min(len(labels), int(width * 72 / max(widths))))
