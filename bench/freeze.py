@@ -16,7 +16,7 @@ from bench.job import Job
 def freeze_pairs(job: Job, place: Workplace) -> Mapping[str, Any]:
     """Write `gt/NNNNN.png`, `lq/NNNNN.png` and `ids.json`, the images' names in order.
 
-    Restorers are given lq as it is computed, not rounded to 8 bits as here.
+    Degraded images are multiples of 1/255 (`bench.degradations.degrade`), so these are the ones that restorers are given.
     """
     pairs = test_pairs(job, place)
     for name in ("lq", "gt"):

@@ -218,7 +218,7 @@ class _Planner:
         data = self.suite.data()
         spec = {
             "row": row.spec(), "task": self._task(), "stage": stage.name, "seed": seed, "data_seed": self.file.seed,
-            "train": data.train.model_dump(mode="json"), "root": str(self.suite.root),
+            "train": data.train.model_dump(mode="json"), "root": str(self.suite.data_root),
             "val": data.val.model_dump(mode="json") if data.val else None,
             "operators": self.operators if pairs else [],
         }  # fmt: skip
@@ -250,14 +250,14 @@ class _Planner:
     def _test_spec(self, test: str) -> dict[str, Any]:
         return {
             "test": self.tests[test].model_dump(mode="json"), "operators": self.operators,
-            "data_seed": self.file.seed, "root": str(self.suite.root),
+            "data_seed": self.file.seed, "root": str(self.suite.data_root),
         }  # fmt: skip
 
     def _source(self, name: str) -> Source:
         """`train`, `val` or a test set, opened once."""
         if name not in self.sources:
             config = self.tests.get(name) or getattr(self.suite.data(), name)
-            self.sources[name] = open_source(config, self.suite.root, self.cache)
+            self.sources[name] = open_source(config, self.suite.data_root, self.cache)
         return self.sources[name]
 
     def _add(self, job: Job) -> str:

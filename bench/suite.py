@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from bench.complaint import complaints
 from bench.data.config import DataConfig
 from bench.degradations import Operator, total_scale
-from bench.document import Document, overlay, override, read_document
+from bench.document import Document, overlay, override, read_extended
 from bench.errors import BenchError, SuiteError
 from bench.metrics.names import check_name
 from bench.report.model import MAIN_TEST
@@ -29,8 +29,10 @@ class DataSection(Config):
     """What is trained on, what weights are selected on, what the table is measured on.
 
     `ood` names further test sets, out of the distribution that was trained on: every row is measured on them as well,
-    and what it loses there is reported.
+    and what it loses there is reported. Relative paths are relative to `root`, which is relative to the suite's folder.
     """
+
+    root: str = "."
 
     train: DataConfig
     test: DataConfig
@@ -74,7 +76,8 @@ class Figures(Config):
 
 
 class SuiteFile(Config):
-    """The fields of a suite file. `profiles` overlay the rest; `quick` is the file itself.
+    """The fields of a suite file. `profiles` overlay the rest; `quick` is the file itself. A file may begin from another
+    with `extends: other.yaml`, over which it is laid, profile over profile.
 
     Without `data` and metrics a suite only measures what its methods cost.
     """
@@ -133,8 +136,13 @@ class Suite:
 
     @property
     def root(self) -> Path:
-        """Relative data and weight paths are relative to the suite's folder."""
+        """Relative paths of weights, of published values and of `data.root` are relative to the suite's folder."""
         return self.path.parent
+
+    @property
+    def data_root(self) -> Path:
+        """What relative paths of images are relative to."""
+        return self.root / Path(self.data().root).expanduser()
 
     @property
     def task(self) -> Task:
@@ -161,7 +169,7 @@ class Suite:
 
 def load_suite(path: Path, profile: str = DEFAULT_PROFILE, assignments: Sequence[str] = ()) -> Suite:
     """The suite with its profile and overrides applied. Raises SuiteError: file, YAML path, problem, suggestion."""
-    document = read_document(path)
+    document = read_extended(path)
     document = override(_with_profile(document, profile, path), assignments)
     try:
         file = SuiteFile.model_validate(document)

@@ -71,7 +71,7 @@ def test_the_content_is_in_the_keys_and_the_name_is_not(
     save_network(tmp_path / "released" / "net.pth", seed=1)
     changed = keys(plan_of(suite))
     kept = {label for label, key in keys(before).items() if changed[label] == key}
-    assert kept == {"stylegan2 prior"}
+    assert kept == {"stylegan2 prior", "pairs"}
 
 
 @pytest.mark.parametrize(
