@@ -18,6 +18,9 @@ from bench.report.regressors import regressors_figures
 from bench.report.statistics import Estimates
 from bench.report.training import training_figure
 
+PAGE = "_page"
+"""Before the number of a second or later page."""
+
 
 def draw_figures(report: Report, estimates: Estimates) -> Iterator[tuple[str, Figure]]:
     """Every figure for which the report has data, one after the other."""
@@ -48,6 +51,5 @@ def _chart(name: str, figure: Figure | None) -> Iterator[tuple[str, Figure]]:
 
 
 def _pages(name: str, figures: Sequence[Figure]) -> Iterator[tuple[str, Figure]]:
-    """`name`, `name_2`, `name_3`, ..."""
     for number, figure in enumerate(figures, start=1):
-        yield (name if number == 1 else f"{name}_{number}"), figure
+        yield (name if number == 1 else f"{name}{PAGE}{number}"), figure

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import glob
 import io
 import os
 import tempfile
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from bench.errors import StoreError
-from bench.report.figures import draw_figures
+from bench.report.figures import PAGE, draw_figures
 from bench.report.model import COLUMNS, Report
 from bench.report.render_csv import render_csv
 from bench.report.render_latex import render_latex
@@ -39,10 +42,21 @@ def write_report(folder: Path, report: Report) -> list[Path]:
     written = [_replace(folder / name, text.encode()) for name, text in texts.items()]
     written.append(_replace(folder / "rows.parquet", _parquet(report)))
     with figure_style():
-        for name, figure in draw_figures(report, estimates):
-            for file_format in FORMATS:
-                path = folder / "figures" / f"{name}.{file_format}"
-                written.append(_replace(path, render_figure(figure, file_format)))
+        written += write_figures(folder / "figures", draw_figures(report, estimates), FORMATS)
+    return written
+
+
+def write_figures(folder: Path, figures: Iterable[tuple[str, Figure]], formats: Sequence[Format]) -> list[Path]:
+    """Paths of the figures' files, each written as it is drawn. Pages that an earlier drawing had beyond these go."""
+    written = []
+    for name, figure in figures:
+        files = {f"{name}.{file_format}": render_figure(figure, file_format) for file_format in formats}
+        written += [_replace(folder / file, content) for file, content in files.items()]
+    for path in written:
+        first = path.stem.split(PAGE)[0]
+        for page in folder.glob(f"{glob.escape(first + PAGE)}*{path.suffix}"):
+            if page not in written:
+                page.unlink()
     return written
 
 
