@@ -15,7 +15,7 @@ from bench.device import find_device
 from bench.executors.local import LocalExecutor
 from bench.plan import Plan, make_plan
 from bench.run import Run, failures, run_plan
-from bench.store import Store
+from bench.store import Store, write_atomically
 from bench.suite import Suite, load_suite
 from bench.train.execution import Execution
 from bench.view import TerminalView, plan_gaps, plan_table, plan_total
@@ -98,6 +98,17 @@ def show_methods(name: str | None) -> int:
 
         shown = methods_table(list_methods()) if name is None else method_sheet(describe(name))
     console.print(shown)
+    return 0
+
+
+def write_schema(out: Path | None) -> int:
+    """The schema of suites, into a file or onto standard output."""
+    from bench.schema import schema_text
+
+    if out is None:
+        print(schema_text(), end="")
+    else:
+        write_atomically(out, schema_text().encode())
     return 0
 
 
