@@ -31,10 +31,20 @@ def run_suite(path: Path, profile: str, assignments: Sequence[str], results: Pat
     store = Store(results).open()
     plan = _plan(load_suite(path, profile, assignments), store)
     _print_plan(console, plan, store)
+    execution = _execution(plan, store, workers)
     with TerminalView(console, len(plan.jobs)) as view:
-        run = run_plan(plan, store, Execution(workers=workers), LocalExecutor(), view)
+        run = run_plan(plan, store, execution, LocalExecutor(), view)
     _print_result(console, run)
     return 1 if run.outcome.failed else 0
+
+
+def _execution(plan: Plan, store: Store, workers: int) -> Execution:
+    loggers = plan.suite.file.loggers
+    if loggers and any(job.kind == "train" and not store.has(job.key) for job in plan.jobs):
+        from bench.train.loggers import log_in
+
+        log_in(loggers)
+    return Execution(workers=workers, loggers=loggers, suite=plan.suite.file.name)
 
 
 def show_plan(path: Path, profile: str, assignments: Sequence[str], results: Path) -> int:
@@ -44,6 +54,10 @@ def show_plan(path: Path, profile: str, assignments: Sequence[str], results: Pat
 
 
 def _plan(suite: Suite, store: Store) -> Plan:
+    if suite.file.loggers:
+        from bench.train.loggers import check_loggers
+
+        check_loggers(suite.file.loggers)
     return make_plan(suite, store.cache)
 
 

@@ -18,6 +18,7 @@ from bench.metrics.names import check_name
 from bench.report.reference import Reference, read_reference
 from bench.resolve import Resolver
 from bench.row import Row
+from bench.train.execution import Logger
 from methods.base import Task, suggest
 from ugpnet.recipe import Config
 
@@ -76,6 +77,7 @@ class SuiteFile(Config):
     reference: str | None = None
     measure: Measure | None = Measure()
     figures: Figures = Figures()
+    loggers: tuple[Logger, ...] = ()
     profiles: dict[str, dict[str, Any]] = {}
 
     @field_validator("metrics")
