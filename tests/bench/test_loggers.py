@@ -121,7 +121,8 @@ def test_tensorboard_after_a_kill_shows_every_step_once(tmp_path: Path) -> None:
     child.kill()
     child.join()
     found = checkpoint.load(tmp_path / "run")
-    assert found is not None and 12 <= found.step < 24
+    assert found is not None
+    assert 12 <= found.step < 24
     assert events(tmp_path / "events")
     log = train(tmp_path / "run", board(tmp_path / "events"))
     assert events(tmp_path / "events") == by_name(log)
