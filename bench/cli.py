@@ -32,6 +32,18 @@ Workers = Annotated[int, typer.Option("--workers", min=0, help="Processes that p
 RunFolder = Annotated[
     Path, typer.Argument(help="A finished run, such as results/deblur/quick-1a2b3c4d.", show_default=False)
 ]
+FigureImages = Annotated[
+    list[str] | None, typer.Option(metavar="ID", help="An image of the run's test sets; repeat for more.")
+]
+FigureCrops = Annotated[
+    list[str] | None,
+    typer.Option(metavar="[ID:]X,Y,W,H", help="A zoomed box in pixels, of one image or of all; up to three for each."),
+]
+FigureRows = Annotated[
+    list[str] | None, typer.Option(metavar="LABEL", help="A row of the run's table; repeat for more, in your order.")
+]
+FigureFolder = Annotated[Path | None, typer.Option(help="Where to write, if not over the run's own figures.")]
+FigureFormats = Annotated[str, typer.Option(metavar="LIST", help="Of png, pdf and svg.")]
 Oracles = Annotated[list[Path] | None, typer.Argument(help="Oracle folders, or folders of them.", show_default=False)]
 
 INVALID = 2
@@ -87,6 +99,21 @@ def compare(
         from bench.commands import compare_runs
 
         return compare_runs(runs, baseline, out)
+
+    _guard(call)
+
+
+@app.command()
+def figures(
+    run: RunFolder, images: FigureImages = None, crop: FigureCrops = None, rows: FigureRows = None,
+    out: FigureFolder = None, formats: FigureFormats = "png,pdf",
+) -> None:  # fmt: skip
+    """Draw the comparison, modules and regressors figures of a finished run with your images, crops and rows."""
+
+    def call() -> int:
+        from bench.commands import redraw_figures
+
+        return redraw_figures(run, images or [], crop or [], rows or [], formats, out)
 
     _guard(call)
 

@@ -85,6 +85,18 @@ def compare_runs(folders: Sequence[Path], baseline: str | None, out: Path | None
     return 0
 
 
+def redraw_figures(
+    folder: Path, images: Sequence[str], crops: Sequence[str], rows: Sequence[str], formats: str, out: Path | None
+) -> int:
+    """The picture figures of a finished run with other images, crops or rows."""
+    from bench.figures import Choice, read_crop, read_formats, redraw
+
+    choice = Choice(tuple(images), tuple(map(read_crop, crops)), tuple(rows))
+    for path in redraw(folder, choice, read_formats(formats), out):
+        Console().print(str(path), highlight=False, soft_wrap=True, markup=False)
+    return 0
+
+
 def _print_tables(console: Console, report: Report) -> None:
     from bench.report.render_console import render_console
     from bench.report.tables import report_tables

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import glob
 import io
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from bench.errors import StoreError
-from bench.report.comparison import comparison_figure
+from bench.report.figures import PAGE, draw_figures
 from bench.report.model import COLUMNS, Report
-from bench.report.plane import plane_figure
 from bench.report.render_csv import render_csv
 from bench.report.render_latex import render_latex
 from bench.report.render_markdown import render_markdown
 from bench.report.statistics import Estimates, estimate_rows
 from bench.report.style import Format, figure_style, render_figure
 from bench.report.tables import report_tables
-from bench.report.training import training_figure
 
 FORMATS: tuple[Format, ...] = ("png", "pdf")
 
@@ -37,10 +36,7 @@ def write_report(folder: Path, report: Report) -> list[Path]:
     written = write_tables(folder, report, estimates)
     written.append(_replace(folder / "rows.parquet", _parquet(report)))
     with figure_style():
-        for name, figure in _figures(report, estimates):
-            for file_format in FORMATS:
-                path = folder / "figures" / f"{name}.{file_format}"
-                written.append(_replace(path, render_figure(figure, file_format)))
+        written += write_figures(folder / "figures", draw_figures(report, estimates), FORMATS)
     return written
 
 
@@ -54,15 +50,18 @@ def write_tables(folder: Path, report: Report, estimates: Estimates | None = Non
     return [_replace(folder / name, text.encode()) for name, text in texts.items()]
 
 
-def _figures(report: Report, estimates: Estimates) -> Iterator[tuple[str, Figure]]:
-    if report.pictures is not None and report.pictures.images:
-        yield "comparison", comparison_figure(report, report.pictures)
-    plane = plane_figure(report, estimates)
-    if plane is not None:
-        yield "perception_distortion", plane
-    training = training_figure(report.curves) if report.curves is not None else None
-    if training is not None:
-        yield "training", training
+def write_figures(folder: Path, figures: Iterable[tuple[str, Figure]], formats: Sequence[Format]) -> list[Path]:
+    """Paths of the figures' files, each written as it is drawn. Pages that an earlier drawing had beyond these go."""
+    written = []
+    for name, figure in figures:
+        files = {f"{name}.{file_format}": render_figure(figure, file_format) for file_format in formats}
+        written += [_replace(folder / file, content) for file, content in files.items()]
+    for path in written:
+        first = path.stem.split(PAGE)[0]
+        for page in folder.glob(f"{glob.escape(first + PAGE)}*{path.suffix}"):
+            if page not in written:
+                page.unlink()
+    return written
 
 
 def _parquet(report: Report) -> bytes:
