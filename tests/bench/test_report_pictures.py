@@ -80,7 +80,8 @@ def assert_within_page(figure: Figure) -> None:
 
 def assert_no_overlaps(figure: Figure) -> None:
     """Of texts with texts, and of texts with pictures."""
-    figure.draw_without_rendering()
+    with figure_style():
+        figure.draw_without_rendering()
     shown = [Text.get_window_extent(text) for text in figure.texts if text.get_text()]
     pictures = [axes.get_window_extent() for axes in figure.axes]
     assert not [(a, b) for i, a in enumerate(shown) for b in (*shown[:i], *pictures) if Bbox.overlaps(a, b)]
@@ -105,12 +106,12 @@ def test_a_tall_crop_is_no_taller_than_the_picture_and_centred() -> None:
 
 
 def test_images_go_on_further_pages_rather_than_over_a_page() -> None:
-    groups = [[strip(3, (Box(0, 0, 8, 8),))]] * 12
+    groups = [[strip(3, (Box(0, 0, 8, 8),))]] * 8
     with figure_style():
         pages = draw_pages(groups)
     assert len(pages) > 1
     assert all(page.get_figheight() <= PAGE_HEIGHT for page in pages)
-    assert sum(len(page.axes) for page in pages) == 12 * 3 * 2
+    assert sum(len(page.axes) for page in pages) == 8 * 3 * 2
     assert all(texts(page).count("m0") == 1 for page in pages)  # labels once, at the top of each page
     for page in pages:
         assert_within_page(page)
@@ -136,7 +137,7 @@ def test_modules_show_what_each_makes_with_its_psnr() -> None:
     (figure,) = draw(modules_figures, report)
     assert texts(figure)[0::2] == list(LABELS)
     scores = texts(figure)[1::2]
-    in_rows = {method: value for method, value in zip(report.rows.method, report.rows.value, strict=True)}
+    in_rows = dict(zip(report.rows.method, report.rows.value, strict=True))
     assert (scores[0], scores[3]) == (f"{in_rows['input']:.2f}", f"{in_rows['ugpnet']:.2f}")
     expected = Psnr().score(loader(80)("a"), loader(90)("a"))
     assert scores[1] == f"{expected:.2f}"
@@ -188,14 +189,10 @@ def test_one_regressor_is_no_figure_of_regressors() -> None:
     assert draw(regressors_figures, replace(report, methods=alone)) == []
 
 
-@pytest.mark.parametrize("file_format", ["png", "pdf", "svg"])
-def test_equal_pictures_give_equal_bytes(file_format: str) -> None:
+def test_equal_pictures_give_equal_bytes() -> None:
+    figures = [draw(modules_figures, make_report(images=("a",)))[0] for _ in range(2)]
     with figure_style():
-        first, second = (
-            render_figure(figure, file_format)  # type: ignore[arg-type]
-            for _ in range(2)
-            for figure in draw(modules_figures, make_report(images=("a",)))
-        )
+        first, second = (render_figure(figure, "svg") for figure in figures)
     assert first == second
 
 
@@ -208,6 +205,6 @@ def test_vector_files_keep_the_pixels_of_fine_pictures() -> None:
 
 
 def test_comparison_of_many_images_is_several_pages() -> None:
-    pages = draw(comparison_figures, make_report(images=tuple("abcdefgh")))
+    pages = draw(comparison_figures, make_report(images=tuple("abcdef")))
     assert len(pages) > 1
     assert all(page.get_figheight() <= PAGE_HEIGHT for page in pages)
