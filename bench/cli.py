@@ -88,6 +88,22 @@ def report(run: RunFolder) -> None:
 
 
 @app.command()
+def compare(
+    runs: Annotated[list[Path], typer.Argument(help="Finished runs, results/<suite>/<run>.", show_default=False)],
+    baseline: Annotated[str | None, typer.Option(metavar="LABEL", help="The row that the others differ from.")] = None,
+    out: Annotated[Path | None, typer.Option(help="A folder for the tables as md, csv and tex.")] = None,
+) -> None:
+    """Rows of several runs in one table, if their test data, degradation and metrics are the same."""
+
+    def call() -> int:
+        from bench.commands import compare_runs
+
+        return compare_runs(runs, baseline, out)
+
+    _guard(call)
+
+
+@app.command()
 def figures(
     run: RunFolder, images: FigureImages = None, crop: FigureCrops = None, rows: FigureRows = None,
     out: FigureFolder = None, formats: FigureFormats = "png,pdf",
@@ -147,6 +163,22 @@ def restore(
 
         source = choose_source(run, row, method, weights or [], assignments or [], size, scale)
         return restore_images(inputs, source, Geometry(fit.value, tile, overlap), out, overwrite, save_parts, device)
+
+    _guard(call)
+
+
+@app.command("schema")
+def write_schema(
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Write it there.", show_default=False)
+    ] = None,
+) -> None:
+    """The JSON schema of suites, by which an editor completes and checks them as they are typed."""
+
+    def call() -> int:
+        from bench.commands import write_schema
+
+        return write_schema(out)
 
     _guard(call)
 

@@ -60,6 +60,15 @@ class Plan:
         """How many jobs use a job's result."""
         return sum(key in job.inputs.values() for job in self.jobs)
 
+    def trainings(self) -> tuple[int, int]:
+        """How many trainings there are, and how many it would be if no row shared one with another."""
+        behind: dict[str, set[str]] = {}
+        for job in self.jobs:  # inputs first
+            own = {job.key} if job.kind == "train" else set()
+            behind[job.key] = own.union(*(behind[key] for key in job.inputs.values()))
+        scores = [key for row in self.rows for key in row.scores.get(MAIN_TEST, {}).values()]
+        return sum(job.kind == "train" for job in self.jobs), sum(len(behind[key]) for key in scores)
+
 
 def make_plan(suite: Suite, cache: Path | None = None) -> Plan:
     """The plan of a suite. Opens and fingerprints its data; raises what reading them raises.

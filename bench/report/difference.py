@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.report.model import MethodInfo, Report
-from bench.report.significance import holm, sign_flip_test
+from bench.report.significance import ALPHA, holm, sign_flip_test
 from bench.report.statistics import Interval, Sample, bootstrap_intervals, collect_samples
 
 
@@ -28,6 +28,10 @@ class Difference:
     p: float | None = None
     adjusted: float | None = None
     images: int = 0
+
+    @property
+    def significant(self) -> bool:
+        return self.adjusted is not None and self.adjusted < ALPHA
 
 
 def base_of(method: MethodInfo, report: Report) -> str | None:
@@ -51,8 +55,8 @@ def paired_differences(report: Report) -> dict[tuple[str, str], Difference]:
             for label, base in bases.items()
             if (label, metric.name) in samples and (base, metric.name) in samples
         }
-        for label, difference in _column(pairs, tested).items():
-            found[label, metric.name] = replace(difference, base=bases[label])
+        column = compare_samples(pairs, bases, tested)
+        found.update({(label, metric.name): difference for label, difference in column.items()})
     return found
 
 
@@ -64,18 +68,22 @@ def paired_values(sample: Sample, base: Sample, images: Sequence[str]) -> NDArra
     return np.where(np.isfinite(differences), differences, np.nan)
 
 
-def _column(pairs: Mapping[str, tuple[Sample, Sample]], tested: Set[str]) -> dict[str, Difference]:
-    """Differences of one metric by row label; `base` is still to be named."""
+def compare_samples(
+    pairs: Mapping[str, tuple[Sample, Sample]], bases: Mapping[str, str], tested: Set[str] = frozenset()
+) -> dict[str, Difference]:
+    """Differences of one metric by row label, first minus second of each pair; p-values of the rows in `tested`."""
     images = sorted({image for pair in pairs.values() for sample in pair for image in sample.images})
     values = {label: paired_values(*pair, images) for label, pair in pairs.items()}
     present = {label: row[~np.isnan(row)] for label, row in values.items() if not np.isnan(row).all()}
     if images == [""]:
-        return {label: Difference("", float(row[0])) for label, row in present.items()}
+        return {label: Difference(bases[label], float(row[0])) for label, row in present.items()}
     intervals = bootstrap_intervals(present)
     candidates = [label for label in present if label in tested]
     p = dict(zip(candidates, sign_flip_test([values[label] for label in candidates]), strict=True))
     adjusted = holm(p)
     return {
-        label: Difference("", float(row.mean()), intervals.get(label), p.get(label), adjusted.get(label), len(row))
+        label: Difference(
+            bases[label], float(row.mean()), intervals.get(label), p.get(label), adjusted.get(label), len(row)
+        )
         for label, row in present.items()
     }

@@ -44,6 +44,12 @@ def sign_flip_test(differences: Sequence[NDArray[np.float64]], seed: int = PERMU
     return [float(p) for p in (extreme + own) / (total + own)]
 
 
+def describe_test(images: int) -> str:
+    """The test as a table's caption names it."""
+    flips = f"all {2**images:,} sign flips" if _is_exact(images) else f"{PERMUTATIONS:,} random sign flips"
+    return f"two-sided paired permutation test over {images} image{'s' if images > 1 else ''} ({flips})"
+
+
 def holm(p: Mapping[Key, float]) -> dict[Key, float]:
     """Adjusted p-values: rejecting those below a level errs anywhere in the family at most at that level (Holm 1979)."""
     adjusted: dict[Key, float] = {}

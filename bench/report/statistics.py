@@ -49,6 +49,11 @@ class Sample:
         np.divide(totals, counts, out=means, where=counts > 0)
         return means
 
+    def present(self) -> NDArray[np.float64]:
+        """`per_image` without the images that have no value."""
+        means = self.per_image()
+        return means[~np.isnan(means)]
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -121,20 +126,27 @@ def percentile_interval(means: NDArray[np.float64], level: float = LEVEL) -> Int
     return float(low), float(high)
 
 
-def bootstrap_intervals(samples: Mapping[Key, NDArray[np.float64]], seed: int = BOOTSTRAP_SEED) -> dict[Key, Interval]:
-    """95 % intervals of the means of those `samples` (n,) with n >= 2 finite values, and no others.
+def resampled_means(
+    samples: Mapping[Key, NDArray[np.float64]], seed: int = BOOTSTRAP_SEED
+) -> dict[Key, NDArray[np.float64]]:
+    """`bootstrap_means` of those `samples` (n,) with n >= 2 finite values, and no others.
 
-    Samples of equal length share their resamples: their intervals are paired, and quick.
+    Samples of equal length share their resamples: their means are paired, and quick. Equal seeds give equal resamples.
     """
     lengths: dict[int, list[Key]] = {}
     for key, values in samples.items():
         if len(values) > 1 and np.isfinite(values).all():
             lengths.setdefault(len(values), []).append(key)
-    intervals = {}
+    means = {}
     for keys in lengths.values():
-        means = bootstrap_means(np.stack([samples[key] for key in keys]), np.random.default_rng(seed))
-        intervals.update({key: percentile_interval(means[:, i]) for i, key in enumerate(keys)})
-    return intervals
+        columns = bootstrap_means(np.stack([samples[key] for key in keys]), np.random.default_rng(seed))
+        means.update({key: columns[:, i] for i, key in enumerate(keys)})
+    return means
+
+
+def bootstrap_intervals(samples: Mapping[Key, NDArray[np.float64]]) -> dict[Key, Interval]:
+    """95 % intervals of the means of `samples`, where `resampled_means` has any."""
+    return {key: percentile_interval(means) for key, means in resampled_means(samples).items()}
 
 
 def _estimate(sample: Sample, means: NDArray[np.float64], interval: Interval | None) -> Estimate:
@@ -161,8 +173,12 @@ def _spread(values: NDArray[np.float64]) -> float | None:
 
 def estimate_rows(rows: pd.DataFrame) -> dict[tuple[str, str], Estimate]:
     """Every cell that has a value, by (method, metric)."""
-    samples = collect_samples(rows)
-    means = {name: found[~np.isnan(found)] for name, sample in samples.items() for found in [sample.per_image()]}
+    return estimate_samples(collect_samples(rows))
+
+
+def estimate_samples(samples: Mapping[tuple[str, str], Sample]) -> dict[tuple[str, str], Estimate]:
+    """Of every sample that has a value."""
+    means = {name: sample.present() for name, sample in samples.items()}
     intervals = bootstrap_intervals(means)
     return {name: _estimate(samples[name], found, intervals.get(name)) for name, found in means.items() if len(found)}
 

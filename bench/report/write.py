@@ -19,31 +19,35 @@ from bench.report.model import COLUMNS, Report
 from bench.report.render_csv import render_csv
 from bench.report.render_latex import render_latex
 from bench.report.render_markdown import render_markdown
-from bench.report.statistics import estimate_rows
+from bench.report.statistics import Estimates, estimate_rows
 from bench.report.style import Format, figure_style, render_figure
-from bench.report.tabulation import tabulate
+from bench.report.tables import report_tables
 
 FORMATS: tuple[Format, ...] = ("png", "pdf")
 
 
 def write_report(folder: Path, report: Report) -> list[Path]:
-    """Paths of table.{md,csv,tex}, rows.parquet and figures/*.{png,pdf}, written into `folder`.
+    """Paths of {table,differences,ood}.{md,csv,tex}, rows.parquet and figures/*.{png,pdf}, written into `folder`.
 
-    Equal reports give equal bytes, whatever the order of their rows. Figures without data are left out.
+    Equal reports give equal bytes, whatever the order of their rows. Tables and figures without data are left out.
     Tables come first: a failing figure costs no numbers. Raises StoreError when a file cannot be written.
     """
     estimates = estimate_rows(report.rows)
-    table = tabulate(report, estimates)
-    texts = {
-        "table.md": render_markdown(table),
-        "table.csv": render_csv(table),
-        "table.tex": render_latex(table),
-    }
-    written = [_replace(folder / name, text.encode()) for name, text in texts.items()]
+    written = write_tables(folder, report, estimates)
     written.append(_replace(folder / "rows.parquet", _parquet(report)))
     with figure_style():
         written += write_figures(folder / "figures", draw_figures(report, estimates), FORMATS)
     return written
+
+
+def write_tables(folder: Path, report: Report, estimates: Estimates | None = None) -> list[Path]:
+    """Paths of the files of `report_tables`, written into `folder`. Raises StoreError when one cannot be written."""
+    texts = {}
+    for name, tables in report_tables(report, estimates).items():
+        texts[f"{name}.md"] = "\n".join(map(render_markdown, tables))
+        texts[f"{name}.csv"] = render_csv(*tables)
+        texts[f"{name}.tex"] = "\n".join(map(render_latex, tables))
+    return [_replace(folder / name, text.encode()) for name, text in texts.items()]
 
 
 def write_figures(folder: Path, figures: Iterable[tuple[str, Figure]], formats: Sequence[Format]) -> list[Path]:
