@@ -11,10 +11,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 from bench.errors import StoreError
+from bench.report.figures import PAGE
 from bench.report.model import COLUMNS, MethodInfo, MetricInfo, Pictures, Report
-from bench.report.write import write_report
+from bench.report.write import write_figures, write_report
 
 METRICS = (MetricInfo("psnr", "PSNR", "up", 2, "p"), MetricInfo("swd", "SWD", "down", 3, "s"))
 
@@ -133,6 +135,14 @@ def test_a_failing_figure_costs_no_numbers(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         write_report(tmp_path, replace(report, pictures=replace(report.pictures, gt=missing)))
     assert set(read_all(tmp_path)) == TABLES
+
+
+def test_pages_of_an_earlier_drawing_do_not_stay(tmp_path: Path) -> None:
+    names = ("comparison", f"comparison{PAGE}2", "comparison_photos", f"comparison_photos{PAGE}2")
+    write_figures(tmp_path, [(name, Figure(figsize=(1, 1))) for name in names], ("png", "svg"))
+    write_figures(tmp_path, [("comparison", Figure(figsize=(1, 1)))], ("png",))
+    assert f"comparison{PAGE}2.png" not in read_all(tmp_path)
+    assert len(read_all(tmp_path)) == 7
 
 
 def test_a_failed_write_keeps_the_old_file_and_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
