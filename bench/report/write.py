@@ -12,9 +12,10 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bench.errors import StoreError
+from bench.errors import BenchError, StoreError
 from bench.report.comparison import comparison_figure
-from bench.report.model import COLUMNS, Report
+from bench.report.model import COLUMNS, Pictures, Report
+from bench.report.page.page import render_page
 from bench.report.plane import plane_figure
 from bench.report.render_csv import render_csv
 from bench.report.render_latex import render_latex
@@ -28,7 +29,7 @@ FORMATS: tuple[Format, ...] = ("png", "pdf")
 
 
 def write_report(folder: Path, report: Report) -> list[Path]:
-    """Paths of table.{md,csv,tex}, rows.parquet and figures/*.{png,pdf}, written into `folder`.
+    """Paths of table.{md,csv,tex}, rows.parquet, figures/*.{png,pdf} and report.html, written into `folder`.
 
     Equal reports give equal bytes, whatever the order of their rows. Figures without data are left out.
     Tables come first: a failing figure costs no numbers. Raises StoreError when a file cannot be written.
@@ -42,23 +43,36 @@ def write_report(folder: Path, report: Report) -> list[Path]:
     }
     written = [_replace(folder / name, text.encode()) for name, text in texts.items()]
     written.append(_replace(folder / "rows.parquet", _parquet(report)))
+    drawn: dict[str, bytes] = {}
     with figure_style():
         for name, figure in _figures(report, estimates):
             for file_format in FORMATS:
-                path = folder / "figures" / f"{name}.{file_format}"
-                written.append(_replace(path, render_figure(figure, file_format)))
+                content = render_figure(figure, file_format)
+                written.append(_replace(folder / "figures" / f"{name}.{file_format}", content))
+                if file_format == "png":
+                    drawn[name] = content
+    written.append(_replace(folder / "report.html", render_page(report, [table], drawn).encode()))
     return written
 
 
 def _figures(report: Report, estimates: Estimates) -> Iterator[tuple[str, Figure]]:
-    if report.pictures is not None and report.pictures.images:
-        yield "comparison", comparison_figure(report, report.pictures)
+    comparison = _comparison(report, report.pictures) if report.pictures is not None else None
+    if comparison is not None:
+        yield "comparison", comparison
     plane = plane_figure(report, estimates)
     if plane is not None:
         yield "perception_distortion", plane
     training = training_figure(report.curves) if report.curves is not None else None
     if training is not None:
         yield "training", training
+
+
+def _comparison(report: Report, pictures: Pictures) -> Figure | None:
+    """None where an image is missing: the page names it, and the other figures need none."""
+    try:
+        return comparison_figure(report, pictures) if pictures.images else None
+    except BenchError:
+        return None
 
 
 def _parquet(report: Report) -> bytes:
