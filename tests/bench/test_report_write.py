@@ -51,6 +51,7 @@ FIGURES = {
     for name in ("comparison", "perception_distortion", "training")
     for ending in ("png", "pdf")
 }
+PAGE = {"report.html"}
 
 
 @pytest.fixture(scope="module")
@@ -58,18 +59,18 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that holds the files of `make_report()` and, as its name says, nothing else."""
     folder = tmp_path_factory.mktemp("report") / "run"
     written = write_report(folder, make_report())
-    assert {str(path.relative_to(folder)) for path in written} == TABLES | FIGURES
+    assert {str(path.relative_to(folder)) for path in written} == TABLES | FIGURES | PAGE
     return folder
 
 
 def test_write_report_leaves_exactly_the_files_it_names(run: Path) -> None:
-    assert set(read_all(run)) == TABLES | FIGURES
+    assert set(read_all(run)) == TABLES | FIGURES | PAGE
 
 
 def test_figures_without_data_are_left_out(tmp_path: Path) -> None:
     report = make_report(figures=False)
     lone = replace(report, metrics=METRICS[:1], rows=report.rows[report.rows.metric == "psnr"])
-    assert {path.name for path in write_report(tmp_path, lone)} == TABLES
+    assert {path.name for path in write_report(tmp_path, lone)} == TABLES | PAGE
 
 
 def test_equal_rows_in_any_order_and_process_give_equal_bytes(run: Path, tmp_path: Path) -> None:

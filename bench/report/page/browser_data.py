@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from math import isfinite
 from typing import Any
 
+from bench.report.model import MetricInfo
+from bench.report.page.extremes import Extremes
 from bench.report.page.gallery import PAGE_BYTES, PAGE_IMAGES, Gallery, Shown
 from bench.report.statistics import rank
 from bench.report.table import format_number
@@ -15,7 +16,7 @@ from bench.report.table import format_number
 def gallery_data(gallery: Gallery) -> dict[str, Any]:
     """One test set: its metrics, methods and views, and for each image the pictures in the order of the views."""
     report = gallery.report
-    metrics = [metric for name in gallery.scores for metric in report.metrics if metric.name == name]
+    metrics = [_metric(gallery, name) for name in gallery.scores]
     return {
         "name": report.test,
         "note": _note(gallery),
@@ -25,7 +26,7 @@ def gallery_data(gallery: Gallery) -> dict[str, Any]:
             {"label": v.label, "kind": v.kind, "family": v.family, "method": v.method} for v in gallery.views
         ],
         "images": [_image_data(gallery, shown) for shown in gallery.images],
-        "extremes": [asdict(found) for found in gallery.extremes],
+        "extremes": [_extremes_data(gallery, found) for found in gallery.extremes],
     }  # fmt: skip
 
 
@@ -44,6 +45,21 @@ def _is_scored(gallery: Gallery, method: str) -> bool:
     return any(method in by_method for by_method in gallery.scores.values())
 
 
+def _extremes_data(gallery: Gallery, found: Extremes) -> dict[str, Any]:
+    """Images that are not in the page are named here too, with their scores."""
+    decimals = _metric(gallery, found.metric).decimals
+    values = gallery.scores[found.metric][found.method]
+    ends = {
+        end: {"id": image, "text": format_number(values[image], decimals)}
+        for end, image in (("worst", found.worst), ("best", found.best))
+    }
+    return {"metric": found.metric, "method": found.method, **ends}
+
+
+def _metric(gallery: Gallery, name: str) -> MetricInfo:
+    return next(metric for metric in gallery.report.metrics if metric.name == name)
+
+
 def _image_data(gallery: Gallery, shown: Shown) -> dict[str, Any]:
     width, height = shown.frame
     pictures = [{"uri": p.uri} if p.uri else {"missing": p.missing} for p in shown.pictures]
@@ -53,13 +69,17 @@ def _image_data(gallery: Gallery, shown: Shown) -> dict[str, Any]:
 
 def _score_data(gallery: Gallery, metric: str, image: str) -> Mapping[str, Any]:
     """By method: the printed number, its mark among the methods, and the value with its sign such that more is better."""
-    about = next(found for found in gallery.report.metrics if found.name == metric)
+    about = _metric(gallery, metric)
     values = {label: found[image] for label, found in gallery.scores[metric].items() if image in found}
     ranked = {method.label for method in gallery.report.methods if method.family != "input"}
     marks = rank({label: value for label, value in values.items() if label in ranked}, about.direction, about.decimals)
     sign = 1 if about.direction == "up" else -1
     return {
-        label: {"text": format_number(value, about.decimals), "mark": marks.get(label), "quality": _finite(sign * value)}
+        label: {
+            "text": format_number(value, about.decimals),
+            "mark": marks.get(label),
+            "quality": _finite(sign * value),
+        }
         for label, value in values.items()
     }
 

@@ -16,17 +16,12 @@ from bench.report.page.browser_data import gallery_data
 from bench.report.page.cells import describe_cell, sort_value
 from bench.report.page.embedding import embed_figure
 from bench.report.page.gallery import Gallery, make_galleries, missing_pictures
-from bench.report.table import (
-    Table,
-    format_interval,
-    format_number,
-    format_reference,
-    format_spread,
-)
+from bench.report.table import Table, format_interval, format_number, format_reference, format_spread
 
 HERE = Path(__file__).parent
 SCRIPTS = (
-    "elements.js", "copying.js", "sorting.js", "tips.js", "zoom.js", "strip.js", "tiles.js", "browser.js", "start.js",
+    "elements.js", "copying.js", "sorting.js", "tips.js", "zoom.js",
+    "strip.js", "tiles.js", "scores.js", "browser.js", "start.js",
 )  # fmt: skip
 CAPTIONS: Mapping[str, str] = {
     "comparison": "Input, methods and ground truth; crops where the methods disagree about fine detail.",
@@ -61,7 +56,8 @@ def render_page(report: Report, tables: Sequence[Table], figures: Mapping[str, b
     return _environment().get_template("template.html.j2").render(
         report=report, tables=tables, galleries=galleries, test_sets=[*_test_sets(report)],
         figures=[FigureView(name, embed_figure(content), _caption(name)) for name, content in figures.items()],
-        warnings=[*_warnings(report, galleries)], environment=[*_flatten(report.provenance.environment)] if report.provenance else [],
+        warnings=[*_warnings(report, galleries)],
+        environment=[*_flatten(report.provenance.environment)] if report.provenance is not None else [],
         style=style, script=script, policy=_policy(style, script), data=[gallery_data(gallery) for gallery in galleries],
     )  # fmt: skip
 
@@ -111,9 +107,12 @@ def _test_sets(report: Report) -> Iterator[TestSet]:
 def _warnings(report: Report, galleries: Sequence[Gallery]) -> Iterator[str]:
     if report.provenance is not None:
         yield from report.provenance.warnings
+    known: set[tuple[str, str]] = set()
     for part in (report, *report.ood):
         where = "" if part is report else f" on {part.test}"
-        yield from (f"{method.label}{where}: {method.reason}" for method in part.methods if method.reason is not None)
+        failed = [(method.label, method.reason) for method in part.methods if method.reason is not None]
+        yield from (f"{label}{where}: {reason}" for label, reason in failed if (label, reason) not in known)
+        known.update(failed)
     for gallery in galleries:
         where = f"{gallery.report.test}: " if len(galleries) > 1 else ""
         yield from (f"{where}{text}" for text in missing_pictures(gallery))

@@ -16,7 +16,6 @@ class Browser {
     const on = (id, kind, action) => byId(id).addEventListener(kind, action);
     on("test-set", "change", () => this.open(this.sets[byId("test-set").selectedIndex]));
     for (const id of ["order", "metric", "method"]) on(id, "change", () => this.arrange());
-    for (const id of ["worst", "best"]) on(id, "click", () => this.choose(this.extreme(id)));
     on("previous", "click", () => this.strip.step(-1));
     on("next", "click", () => this.strip.step(1));
     for (const side of ["left", "right"]) on(side, "change", () => this.compare());
@@ -47,7 +46,6 @@ class Browser {
     fillSelect(byId("left"), labels);
     fillSelect(byId("right"), labels, telling >= 0 ? telling : methods.at(-1) ?? labels.length - 1);
     for (const part of document.querySelectorAll("#browser .scored")) part.hidden = !set.metrics.length;
-    byId("order").parentElement.hidden = byId("score-region").hidden = !set.metrics.length;
     byId("shown").textContent = set.note;
     this.zoom.reset();
     this.arrange();
@@ -55,17 +53,14 @@ class Browser {
     this.divide();
   }
 
-  /** Orders the strip, and points the two buttons to the extremes of the whole test set. */
+  /** Orders the strip by a method's scores, and names every method's worst and best cases by that metric. */
   arrange() {
     const sign = { worst: 1, best: -1 }[byId("order").value];
     const images = [...this.set.images];
     if (sign && this.metric) images.sort((a, b) => compareQuality(this.quality(a), this.quality(b), sign));
     this.strip.show(images, (image) => this.caption(image));
-    for (const end of ["worst", "best"]) {
-      const found = this.extreme(end);
-      byId(end).disabled = !found;
-      byId(end).title = found ? found.id : "not among the images of this page";
-    }
+    byId("cases-title").textContent = `Worst and best cases by ${this.metric?.label}`;
+    byId("cases").replaceChildren(...casesTable(this.set, this.metric, (image) => this.choose(image)));
   }
 
   /** The chosen method's score by the chosen metric, NaN where there is none. */
@@ -76,12 +71,6 @@ class Browser {
   caption(image) {
     const score = this.metric && image.scores[this.metric.name][this.method.label];
     return element("span", { textContent: this.metric ? score?.text ?? "n/a" : "", className: "score" });
-  }
-
-  extreme(end) {
-    const { metric, method, set } = this;
-    const found = set.extremes.find((one) => one.metric === metric?.name && one.method === method?.label);
-    return found && set.images.find((image) => image.id === found[end]);
   }
 
   choose(image) {
