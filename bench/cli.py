@@ -29,6 +29,21 @@ Assignments = Annotated[
 ]
 ResultsFolder = Annotated[Path, typer.Option("--results", help="Where results and the store of finished work are.")]
 Workers = Annotated[int, typer.Option("--workers", min=0, help="Processes that prepare training batches.")]
+RunFolder = Annotated[
+    Path, typer.Argument(help="A finished run, such as results/deblur/quick-1a2b3c4d.", show_default=False)
+]
+FigureImages = Annotated[
+    list[str] | None, typer.Option(metavar="ID", help="An image of the run's test sets; repeat for more.")
+]
+FigureCrops = Annotated[
+    list[str] | None,
+    typer.Option(metavar="[ID:]X,Y,W,H", help="A zoomed box in pixels, of one image or of all; up to three for each."),
+]
+FigureRows = Annotated[
+    list[str] | None, typer.Option(metavar="LABEL", help="A row of the run's table; repeat for more, in your order.")
+]
+FigureFolder = Annotated[Path | None, typer.Option(help="Where to write, if not over the run's own figures.")]
+FigureFormats = Annotated[str, typer.Option(metavar="LIST", help="Of png, pdf and svg.")]
 Oracles = Annotated[list[Path] | None, typer.Argument(help="Oracle folders, or folders of them.", show_default=False)]
 
 INVALID = 2
@@ -56,6 +71,49 @@ def plan(suite: SuitePath, profile: ProfileName = "quick", assignments: Assignme
         from bench.commands import show_plan
 
         return show_plan(suite, profile, assignments or [], results)
+
+    _guard(call)
+
+
+@app.command()
+def report(run: RunFolder) -> None:
+    """Draw tables, figures and the page of a finished run anew, from its rows and images."""
+
+    def call() -> int:
+        from bench.commands import rebuild_report
+
+        return rebuild_report(run)
+
+    _guard(call)
+
+
+@app.command()
+def compare(
+    runs: Annotated[list[Path], typer.Argument(help="Finished runs, results/<suite>/<run>.", show_default=False)],
+    baseline: Annotated[str | None, typer.Option(metavar="LABEL", help="The row that the others differ from.")] = None,
+    out: Annotated[Path | None, typer.Option(help="A folder for the tables as md, csv and tex.")] = None,
+) -> None:
+    """Rows of several runs in one table, if their test data, degradation and metrics are the same."""
+
+    def call() -> int:
+        from bench.commands import compare_runs
+
+        return compare_runs(runs, baseline, out)
+
+    _guard(call)
+
+
+@app.command()
+def figures(
+    run: RunFolder, images: FigureImages = None, crop: FigureCrops = None, rows: FigureRows = None,
+    out: FigureFolder = None, formats: FigureFormats = "png,pdf",
+) -> None:  # fmt: skip
+    """Draw the comparison, modules and regressors figures of a finished run with your images, crops and rows."""
+
+    def call() -> int:
+        from bench.commands import redraw_figures
+
+        return redraw_figures(run, images or [], crop or [], rows or [], formats, out)
 
     _guard(call)
 

@@ -21,6 +21,7 @@ from bench.train.execution import Execution
 from bench.view import TerminalView, plan_gaps, plan_table, plan_total
 
 if TYPE_CHECKING:
+    from bench.report.model import Report
     from bench.restore.image import Geometry
     from bench.restore.source import Source
 
@@ -54,11 +55,60 @@ def _print_plan(console: Console, plan: Plan, store: Store) -> None:
     console.print(plan_total(plan, store, seconds))
 
 
-def _print_result(console: Console, run: Run) -> None:
-    from bench.report.render_console import render_console
-    from bench.report.tabulation import tabulate
+def rebuild_report(folder: Path) -> int:
+    """Tables and figures of a finished run, drawn anew from what it kept."""
+    from bench.report.saved import load_report
+    from bench.report.write import write_report
 
-    console.print(render_console(tabulate(run.report)))
+    console = Console()
+    report = load_report(folder)
+    written = write_report(folder, report)
+    _print_tables(console, report)
+    console.print(f"{len(written)} files written to {folder}", highlight=False)
+    return 0
+
+
+def compare_runs(folders: Sequence[Path], baseline: str | None, out: Path | None) -> int:
+    """Rows of several runs in one table, and their differences to `baseline`; as files too, in `out`."""
+    from bench.compare import compare_runs
+
+    console = Console()
+    comparison = compare_runs(folders, baseline)
+    _print_tables(console, comparison.report)
+    if comparison.devices:
+        devices = "; ".join(comparison.devices)
+        console.print(f"without latencies, which are of different devices: {devices}", highlight=False, soft_wrap=True)
+    if out is not None:
+        from bench.report.tables import report_tables
+        from bench.report.write import write_tables
+
+        written = write_tables(out, report_tables(comparison.report))
+        console.print(f"{len(written)} files written to {out}", highlight=False)
+    return 0
+
+
+def redraw_figures(
+    folder: Path, images: Sequence[str], crops: Sequence[str], rows: Sequence[str], formats: str, out: Path | None
+) -> int:
+    """The picture figures of a finished run with other images, crops or rows."""
+    from bench.figures import Choice, read_crop, read_formats, redraw
+
+    choice = Choice(tuple(images), tuple(map(read_crop, crops)), tuple(rows))
+    for path in redraw(folder, choice, read_formats(formats), out):
+        Console().print(str(path), highlight=False, soft_wrap=True, markup=False)
+    return 0
+
+
+def _print_tables(console: Console, report: Report) -> None:
+    from bench.report.render_console import render_console
+    from bench.report.tables import report_tables
+
+    for tables in report_tables(report).values():
+        console.print(*map(render_console, tables), sep="\n")
+
+
+def _print_result(console: Console, run: Run) -> None:
+    _print_tables(console, run.report)
     for reason in failures(run.outcome):
         console.print(Text.assemble(("failed: ", "red"), reason))
     console.print(

@@ -70,6 +70,25 @@ def read_document(path: Path) -> Document:
     return document
 
 
+def read_extended(path: Path, above: tuple[Path, ...] = ()) -> Document:
+    """The mapping in a YAML file, laid over the one that it `extends`, if any: a path relative to its own folder.
+
+    Raises SuiteError as `read_document` does, and for a file that extends itself through others.
+    """
+    here = path.resolve()
+    if here in above:
+        raise SuiteError(f"{path}: extends: goes in a circle: {' -> '.join(file.name for file in (*above, here))}")
+    document = read_document(path)
+    base = document.pop("extends", None)
+    if base is None:
+        return document
+    if not isinstance(base, str):
+        raise SuiteError(f"{path}: extends: the path of another suite is wanted, found {base!r}")
+    if not (path.parent / base).is_file():
+        raise SuiteError(f"{path}: extends: no file {base!r} (looked in {path.parent})")
+    return overlay(read_extended(path.parent / base, (*above, here)), document)
+
+
 def _locate(error: Exception) -> str:
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or str(error) or type(error).__name__
@@ -77,16 +96,30 @@ def _locate(error: Exception) -> str:
 
 
 def overlay(base: Mapping[str, Any], over: Mapping[str, Any]) -> Document:
-    """`base` with `over` on top: mappings merge, everything else is replaced. A null removes the key."""
+    """`base` with `over` on top: mappings merge, everything else is replaced. A null removes the key.
+
+    A key that `base` lacks comes after the one that it follows in `over`, so that added rows stand where they are written.
+    """
     merged = deepcopy(dict(base))
+    before = None
     for key, value in over.items():
         if value is None:
             merged.pop(key, None)
         elif isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
             merged[key] = _replace_or_overlay(merged[key], value)
-        else:
+        elif key in merged or before is None:
             merged[key] = deepcopy(value)
+        else:
+            merged = _inserted(merged, before, key, deepcopy(value))
+        before = key if key in merged else before
     return merged
+
+
+def _inserted(mapping: Document, before: str, key: str, value: Any) -> Document:
+    """`mapping` with a new `key` right after `before`."""
+    items = list(mapping.items())
+    place = list(mapping).index(before) + 1
+    return dict([*items[:place], (key, value), *items[place:]])
 
 
 def _replace_or_overlay(base: Mapping[str, Any], over: Mapping[str, Any]) -> Document:

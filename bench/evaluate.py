@@ -27,52 +27,62 @@ from bench.job import Job
 from bench.metrics.names import spec as metric_spec
 from bench.row import from_spec
 from bench.weightfile import load_weights
-from methods.base import Prior, Task
+from methods.base import Method, Prior, Task
 from ugpnet.checkpoints import CheckpointMismatch
 
 Image8: Any = NDArray[np.uint8]
 
 
 def restore_pairs(job: Job, place: Workplace) -> Mapping[str, Any]:
-    """Write `images/NNNNN.png`, the restored test images as 8-bit files, and `ids.json`, their names in order."""
-    source = _test_source(job, place)
-    folder = place.folder / "images"
-    folder.mkdir(exist_ok=True)
-    for index, image in enumerate(_restored(job, place, source)):
-        if not np.isfinite(image).all():
-            raise WeightsError(f"{job.label}: image {source.ids[index]!r} came out with values that are not finite")
-        Image.fromarray(to_bytes(image)).save(folder / f"{index:05d}.png")
-        place.tell(Progress(job, index + 1, len(source.ids)))
-    (place.folder / "ids.json").write_text(json.dumps(list(source.ids)))
+    """Write `images/NNNNN.png`, the restored test images as 8-bit files, and `ids.json`, their names in order.
+
+    The images inside a method that has any (`x_reg`, `x_syn`) go to `parts/<name>/NNNNN.png`.
+    """
+    ids = _test_source(job, place).ids
+    for index, images in enumerate(_restored(job, place)):
+        for folder, image in images.items():
+            if not np.isfinite(image).all():
+                raise WeightsError(f"{job.label}: image {ids[index]!r} came out with values that are not finite")
+            path = place.folder / folder / f"{index:05d}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(to_bytes(image)).save(path)
+        place.tell(Progress(job, index + 1, len(ids)))
+    (place.folder / "ids.json").write_text(json.dumps(list(ids)))
     return {}
 
 
-def _restored(job: Job, place: Workplace, source: Source) -> Iterator[NDArray[np.float32]]:
-    row = from_spec(job.spec["row"])
-    method = row.build(Task(**job.spec["task"]))
+def _restored(job: Job, place: Workplace) -> Iterator[Mapping[str, NDArray[np.float32]]]:
+    """For each test image the restored one and its parts, by the folder that they go to."""
+    method = from_spec(job.spec["row"]).build(Task(**job.spec["task"]))
     upstream = {need: load_weights(place.input(job, need) / "weights.safetensors") for need in job.inputs}
-    device = pick_device()
     try:
         if isinstance(method, Prior):
             generator = torch.Generator().manual_seed(job.spec["seed"])
-            for batch in method.sample(upstream, len(source.ids), generator):
-                yield from _arrays(batch)
+            for batch in method.sample(upstream, len(_test_source(job, place).ids), generator):
+                yield from ({"images": array} for array in _arrays(batch))
             return
-        restorer = method.restorer(upstream).eval().to(device)
+        restorer = method.restorer(upstream).eval().to(pick_device())
     except CheckpointMismatch as error:
         raise WeightsError(f"{job.label}: {error}") from None
-    pairs = Pairs(
-        source, TypeAdapter(tuple[Operator, ...]).validate_python(job.spec["operators"]), job.spec["data_seed"]
-    )
+    pairs = test_pairs(job, place)
     with torch.no_grad():
         for index in range(len(pairs)):  # one by one: a row's images must not depend on who else is in a batch
             lq, gt = pairs.pair(index)
-            restored = restorer(lq[None].to(device))
-            if restored.shape[-2:] != gt.shape[-2:]:
-                raise WeightsError(
-                    f"{job.label}: image {source.ids[index]!r} came out {tuple(restored.shape[-2:])} for {tuple(gt.shape[-2:])}"
-                )
-            yield from _arrays(restored)
+            yield _restore_one(method, restorer, lq, gt.shape[-2:], f"{job.label}: image {pairs.ids[index]!r}")
+
+
+def _restore_one(
+    method: Method, restorer: Any, lq: Tensor, size: torch.Size, what: str
+) -> dict[str, NDArray[np.float32]]:
+    image = lq[None].to(pick_device())
+    if method.parts:
+        inside = restorer.parts(image)
+        made = {"images": inside.x_hat, **{f"parts/{name}": getattr(inside, name) for name in method.parts}}
+    else:
+        made = {"images": restorer(image)}
+    if made["images"].shape[-2:] != size:
+        raise WeightsError(f"{what} came out {tuple(made['images'].shape[-2:])} for {tuple(size)}")
+    return {folder: next(_arrays(each)) for folder, each in made.items()}
 
 
 def _arrays(images: Tensor) -> Iterator[NDArray[np.float32]]:
@@ -113,6 +123,12 @@ def read_images(folder: Path) -> Iterator[NDArray[np.uint8]]:
     for path in sorted(folder.glob("*.png")):
         with Image.open(path) as image:
             yield np.asarray(image)
+
+
+def test_pairs(job: Job, place: Workplace) -> Pairs:
+    """The degraded test images and their ground truth."""
+    operators = TypeAdapter(tuple[Operator, ...]).validate_python(job.spec["operators"])
+    return Pairs(_test_source(job, place), operators, job.spec["data_seed"])
 
 
 def _test_source(job: Job, place: Workplace) -> Source:

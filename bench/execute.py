@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bench.train.execution import Execution
 
 WORK: Mapping[Kind, str] = {
+    "pairs": "bench.freeze:freeze_pairs",
     "train": "bench.train.stage:train_stage",
     "load": "bench.adopt:adopt_weights",
     "restore": "bench.evaluate:restore_pairs",

@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from PIL import Image
+import yaml
 
 import methods
-from bench.data.sources import Source, open_source
+from bench.env import describe_environment
 from bench.executors.base import Outcome
 from bench.metrics.names import spec as metric_spec
-from bench.plan import Plan, RowPlan
+from bench.plan import Plan, RowPlan, TestSet
 from bench.protocol import protocol_id
-from bench.report.model import COLUMNS, MAIN_TEST, Direction, Latency, MethodInfo, MetricInfo, Pictures, Report
+from bench.report.model import (
+    COLUMNS,
+    Citation,
+    Direction,
+    Family,
+    Latency,
+    MethodInfo,
+    MetricInfo,
+    Pictures,
+    Provenance,
+    Report,
+)
+from bench.report.saved import SavedPictures, open_pictures
+from bench.row import Row
 from bench.store import Store
 
 BYTES_PER_WEIGHT = 4  # measured in fp32
@@ -26,58 +37,94 @@ BYTES_PER_WEIGHT = 4  # measured in fp32
 
 def gather(plan: Plan, store: Store, outcome: Outcome, run: str) -> Report:
     """The report of what is done; rows without numbers say why."""
-    return Report(
-        name=plan.suite.file.name, rows=_rows(plan, store, run), metrics=_metrics(plan),
-        methods=tuple(_method(row, store, outcome) for row in plan.rows),
-        pictures=_pictures(plan, store), curves=_curves(plan, store), reference=plan.reference,
+    file = plan.suite.file
+    described = tuple(_method(row, plan, store) for row in plan.rows)
+    parts = [_on_test(plan, test, described, store, outcome, run) for test in plan.tests]
+    if not parts:  # a suite that only measures costs
+        return Report(
+            file.name, _frame([]), (), described, reference=plan.reference, provenance=_provenance(plan, outcome)
+        )
+    return replace(
+        parts[0], ood=tuple(parts[1:]), curves=_curves(plan, store), reference=plan.reference,
+        provenance=_provenance(plan, outcome),
     )  # fmt: skip
 
 
-def _rows(plan: Plan, store: Store, run: str) -> pd.DataFrame:
+def _on_test(
+    plan: Plan, test: TestSet, described: tuple[MethodInfo, ...], store: Store, outcome: Outcome, run: str
+) -> Report:
+    """What was measured on one test set."""
+    infos = tuple(
+        replace(info, reason=_reason(row, test.name, outcome)) for info, row in zip(described, plan.rows, strict=True)
+    )
+    identity = {"task": plan.suite.file.task, **test.identity}
+    return Report(
+        plan.suite.file.name, _rows(plan, test.name, store, run), _metrics(plan, test), infos,
+        _pictures(plan, test, store), test=test.name, baseline=plan.suite.file.baseline, identity=identity,
+    )  # fmt: skip
+
+
+def _reason(row: RowPlan, test: str, outcome: Outcome) -> str | None:
+    keys = row.scores.get(test, {}).values()
+    return row.unsupported or next((outcome.failed[key] for key in keys if key in outcome.failed), None)
+
+
+def _rows(plan: Plan, test: str, store: Store, run: str) -> pd.DataFrame:
     parts = []
     for row in plan.rows:
-        for seed, key in row.scores.items():
+        for seed, key in row.scores.get(test, {}).items():
             if store.has(key):
                 part = pd.read_parquet(store.path(key) / "rows.parquet")
-                parts.append(
-                    part.assign(
-                        run=run, test=MAIN_TEST, method=row.row.label, variant=row.row.variant or "", seed=seed, key=key
-                    )
-                )
+                whose = {"method": row.row.label, "variant": row.row.variant or ""}
+                parts.append(part.assign(run=run, test=test, **whose, seed=seed, key=key))
+    return _frame(parts)
+
+
+def _frame(parts: list[pd.DataFrame]) -> pd.DataFrame:
     if not parts:
         return pd.DataFrame(columns=list(COLUMNS))
     return pd.concat(parts, ignore_index=True)[list(COLUMNS)]
 
 
-def _metrics(plan: Plan) -> tuple[MetricInfo, ...]:
+def _metrics(plan: Plan, test: TestSet) -> tuple[MetricInfo, ...]:
     infos = []
     for name in plan.suite.file.metrics:
         about, why = metric_spec(name), plan.unavailable.get(name)
-        protocol = "" if why else protocol_id(name, plan.test_images)
+        protocol = "" if why else protocol_id(name, len(test.ids))
         direction: Direction = "up" if about.higher_is_better else "down"
         infos.append(MetricInfo(name, about.label, direction, about.decimals, protocol, why))
     return tuple(infos)
 
 
-def _method(row: RowPlan, store: Store, outcome: Outcome) -> MethodInfo:
-    family = methods.load(row.row.method).facts.family
-    if family == "prior":  # its samples are judged as a generative method's images are
-        family = "generative"
-    reason = row.unsupported or next(
-        (outcome.failed[key] for key in row.scores.values() if key in outcome.failed), None
-    )
-    if row.measure is None or not store.has(row.measure):
-        return MethodInfo(row.row.label, family, reason, notes=row.notes)
-    measured = json.loads((store.path(row.measure) / "measure.json").read_text())
+def _method(row: RowPlan, plan: Plan, store: Store) -> MethodInfo:
+    facts = methods.load(row.row.method).facts
+    # a prior's samples are judged as a generative method's images are
+    family: Family = "generative" if facts.family == "prior" else facts.family
+    citation = Citation(facts.title, facts.venue, facts.arxiv, facts.code, facts.licence, facts.bibtex)
+    info = MethodInfo(
+        row.row.label, family, row.unsupported, notes=row.notes, base=row.row.base, variant=row.row.variant,
+        regressor=_regressor(row.row, plan), citation=citation,
+    )  # fmt: skip
+    return info if row.measure is None or not store.has(row.measure) else _measured(info, row.measure, store)
+
+
+def _regressor(row: Row, plan: Plan) -> str | None:
+    """The label of the row that is this row's `regressor`, where it is one of the table."""
+    peer = row.peers.get("regressor")
+    return next((other.row.label for other in plan.rows if other.row is peer), None)
+
+
+def _measured(info: MethodInfo, key: str, store: Store) -> MethodInfo:
+    measured = json.loads((store.path(key) / "measure.json").read_text())
     latency, device = measured["latency_ms"], measured["device"]
     threads = f", {device['threads']} threads" if "threads" in device else ""
-    label = f"{device['name']}{threads}, {latency['clock']}"
     size: dict[str, Any] = measured["complexity"]
-    return MethodInfo(
-        row.row.label, family, reason, size["parameters"], size["macs"],
-        size["parameters"] * BYTES_PER_WEIGHT + size["peak_bytes"],
-        Latency(latency["median"], latency["p10"], latency["p90"], label),
-        (*row.notes, *((_parts(size["parts"]),) if family == "hybrid" else ())),
+    inside = (_parts(size["parts"]),) if info.family == "hybrid" else ()
+    return replace(
+        info, parameters=size["parameters"], macs=size["macs"],
+        memory=size["parameters"] * BYTES_PER_WEIGHT + size["peak_bytes"],
+        latency=Latency(latency["median"], latency["p10"], latency["p90"], f"{device['name']}{threads}, {latency['clock']}"),
+        notes=(*info.notes, *inside),
     )  # fmt: skip
 
 
@@ -85,47 +132,27 @@ def _parts(parameters: Mapping[str, int]) -> str:
     return "parameters: " + ", ".join(f"{part} {count / 1e6:.1f} M" for part, count in parameters.items())
 
 
-def _pictures(plan: Plan, store: Store) -> Pictures | None:
-    """Loaders of the first seed's images, None where nothing was restored."""
-    spec = {job.key: job for job in plan.jobs}
-    folders: dict[str, Path] = {}
-    for row in plan.rows:
-        key = next(iter(row.scores.values()), None)
-        restored = spec[key].inputs["restored"] if key in spec else None
-        if restored is not None and key is not None and store.has(key):
-            folders[row.row.label] = store.path(restored) / "images"
-    if not folders or plan.suite.file.task == "prior":
+def _pictures(plan: Plan, test: TestSet, store: Store) -> Pictures | None:
+    """The images that the first seed of each row restored, None where there is none."""
+    if test.pairs is None or not store.has(test.pairs):
         return None
-    source = open_source(plan.suite.data().test, plan.suite.root, store.cache)
-    position = {name: index for index, name in enumerate(source.ids)}
-    degraded = _degraded_loader(plan, source, position)
-    chosen = plan.suite.file.figures.images or tuple(source.ids[: plan.suite.file.figures.count])
-    shown = {label: _loader(folder, position) for label, folder in folders.items() if not _is_input(plan, label)}
-    return Pictures(chosen, degraded, lambda name: source.image(position[name]), shown)
-
-
-def _is_input(plan: Plan, label: str) -> bool:
-    return any(row.row.label == label and methods.load(row.row.method).facts.family == "input" for row in plan.rows)
-
-
-def _loader(folder: Path, position: dict[str, int]) -> Callable[[str], NDArray[np.uint8]]:
-    def load(name: str) -> NDArray[np.uint8]:
-        with Image.open(folder / f"{position[name]:05d}.png") as image:
-            return np.asarray(image)
-
-    return load
-
-
-def _degraded_loader(plan: Plan, source: Source, position: dict[str, int]) -> Callable[[str], NDArray[np.uint8]]:
-    from bench.data.pairs import Pairs  # torch
-
-    pairs = Pairs(source, plan.suite.file.degradation, plan.suite.file.seed)
-
-    def load(name: str) -> NDArray[np.uint8]:
-        lq, _ = pairs.pair(position[name])
-        return (lq.permute(1, 2, 0).numpy() * 255 + 0.5).astype(np.uint8)
-
-    return load
+    jobs = {job.key: job for job in plan.jobs}
+    restored: dict[str, str] = {}
+    parts: dict[str, dict[str, str]] = {}
+    for row in plan.rows:
+        score = next((key for key in row.scores.get(test.name, {}).values() if store.has(key)), None)
+        kind = methods.load(row.row.method)
+        if score is not None and kind.facts.family != "input":
+            made = jobs[score].inputs["restored"]
+            restored[row.row.label] = f"{made}/images"
+            parts |= {row.row.label: {name: f"{made}/parts/{name}" for name in kind.parts}} if kind.parts else {}
+    if not restored:
+        return None
+    figures = plan.suite.file.figures
+    named = tuple(name for name in figures.images or () if name in test.ids)
+    chosen = named or tuple(test.ids[: figures.count])
+    folders = SavedPictures(tuple(test.ids), chosen, f"{test.pairs}/lq", f"{test.pairs}/gt", restored, parts)
+    return open_pictures(store.folder, folders)
 
 
 def _curves(plan: Plan, store: Store) -> pd.DataFrame | None:
@@ -135,3 +162,21 @@ def _curves(plan: Plan, store: Store) -> pd.DataFrame | None:
             log = pd.read_parquet(store.path(job.key) / "log.parquet")
             parts.append(log.assign(job=job.key, label=job.label))
     return pd.concat(parts, ignore_index=True) if parts else None
+
+
+def _provenance(plan: Plan, outcome: Outcome) -> Provenance:
+    warnings = [
+        f"{test.name}: {len(test.skipped)} images left out: {_some(test.skipped)}"
+        for test in plan.tests
+        if test.skipped
+    ]
+    warnings += dict.fromkeys(outcome.failed.values())
+    return Provenance(
+        yaml.safe_dump(plan.suite.document, sort_keys=False, allow_unicode=True, width=100), plan.suite.profile,
+        describe_environment(), {job.key: job.label for job in plan.jobs}, tuple(warnings),
+    )  # fmt: skip
+
+
+def _some(names: Any) -> str:
+    shown = ", ".join(names[:5])
+    return f"{shown}, ..." if len(names) > 5 else shown

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-Kind: TypeAlias = Literal["train", "load", "restore", "score", "measure"]
+Kind: TypeAlias = Literal["pairs", "train", "load", "restore", "score", "measure"]
 
 
 @dataclass(frozen=True)

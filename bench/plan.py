@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,21 +15,34 @@ from bench.job import Job, in_order
 from bench.metrics.names import spec as metric_spec
 from bench.protocol import protocol_id
 from bench.registry import Checkpoint
+from bench.report.model import MAIN_TEST
 from bench.report.reference import Reference
 from bench.row import Row
 from bench.suite import Suite
-from methods.base import Loaded, Method, Prior, Stage
+from methods.base import Loaded, Method, Prior, Stage, suggest
 
 
 @dataclass(frozen=True)
 class RowPlan:
-    """What one row of the table is made from: per seed the key of its scores, and the key of its measurement."""
+    """What one row of the table is made from: by test set and seed the key of its scores, and the key of its measurement."""
 
     row: Row
-    scores: Mapping[int, str] = field(default_factory=dict)
+    scores: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
     measure: str | None = None
     unsupported: str | None = None
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """Images that rows are measured on: `pairs` is the key of the job that keeps them for figures, None where a generative
+    prior is judged; `identity` is what decides their pixels."""
+
+    name: str
+    ids: Sequence[str]
+    skipped: Sequence[str]
+    identity: Mapping[str, Any]
+    pairs: str | None = None
 
 
 @dataclass(frozen=True)
@@ -40,12 +53,21 @@ class Plan:
     jobs: tuple[Job, ...]
     rows: tuple[RowPlan, ...]
     unavailable: Mapping[str, str]
-    test_images: int
+    tests: tuple[TestSet, ...] = ()
     reference: Reference | None = None
 
     def users(self, key: str) -> int:
         """How many jobs use a job's result."""
         return sum(key in job.inputs.values() for job in self.jobs)
+
+    def trainings(self) -> tuple[int, int]:
+        """How many trainings there are, and how many it would be if no row shared one with another."""
+        behind: dict[str, set[str]] = {}
+        for job in self.jobs:  # inputs first
+            own = {job.key} if job.kind == "train" else set()
+            behind[job.key] = own.union(*(behind[key] for key in job.inputs.values()))
+        scores = [key for row in self.rows for key in row.scores.get(MAIN_TEST, {}).values()]
+        return sum(job.kind == "train" for job in self.jobs), sum(len(behind[key]) for key in scores)
 
 
 def make_plan(suite: Suite, cache: Path | None = None) -> Plan:
@@ -67,6 +89,11 @@ def _why_unavailable(metric: str) -> str | None:
     return None
 
 
+def _on(test: str, label: str) -> str:
+    """`label`, and on which test set if it is not the main one."""
+    return label if test == MAIN_TEST else f"{label} on {test}"
+
+
 class _Planner:
     def __init__(self, suite: Suite, cache: Path | None) -> None:
         self.suite = suite
@@ -74,6 +101,7 @@ class _Planner:
         self.file = suite.file
         self.jobs: dict[str, Job] = {}
         self.sources: dict[str, Source] = {}
+        self.tests = {} if self.file.data is None else self.file.data.tests()
         self.unavailable = {name: why for name in self.file.metrics if (why := _why_unavailable(name))}
         self.operators = [
             {"op": operator.op, **operator.model_dump(mode="json", exclude_defaults=True)}
@@ -86,9 +114,26 @@ class _Planner:
         if all(row.unsupported for row in rows):
             reasons = "; ".join(f"{row.row.label}: {row.unsupported}" for row in rows)
             raise BenchError(f"{self.suite.path}: no method of this suite can run here ({reasons})")
-        images = 0 if self.file.data is None else len(self._source("test").ids)
+        tests = tuple(self._test_set(name) for name in self.tests)
+        self._check_images(tests)
         jobs = tuple(in_order(self.jobs.values()))
-        return Plan(self.suite, jobs, rows, self.unavailable, images, self.suite.reference())
+        return Plan(self.suite, jobs, rows, self.unavailable, tests, self.suite.reference())
+
+    def _check_images(self, tests: Sequence[TestSet]) -> None:
+        known = tuple(name for test in tests for name in test.ids)
+        for name in self.file.figures.images or ():
+            if name not in known:
+                raise SuiteError(
+                    f"{self.suite.path}: figures.images: no test image {name!r}{suggest(name, known[:1000])}"
+                )
+
+    def _test_set(self, name: str) -> TestSet:
+        source = self._source(name)
+        pairs = None
+        if self.suite.task.name != "prior":
+            identity, spec = self._test_identity(name), self._test_spec(name)
+            pairs = self._add(Job("pairs", _on(name, "pairs"), identity, spec, {}, len(source.ids)))
+        return TestSet(name, source.ids, source.skipped, self._test_identity(name), pairs)
 
     def _row(self, row: Row) -> RowPlan:
         method = row.build(self.suite.task)
@@ -97,39 +142,41 @@ class _Planner:
         if self.file.data is None:
             return RowPlan(row, measure=self._measure(row))
         try:
-            scores = {seed: self._score(row, method, seed) for seed in self.file.seeds}
+            scores = {test: self._scores(row, method, test) for test in self.tests}
         except Unavailable as error:
             return RowPlan(row, unsupported=str(error))
-        seen: set[str] = set()  # a training-free row has one result whatever the seed
-        once = {seed: key for seed, key in scores.items() if not (key in seen or seen.add(key))}  # type: ignore[func-returns-value]
-        return RowPlan(row, once, self._measure(row), notes=method.notes())
+        return RowPlan(row, scores, self._measure(row), notes=method.notes())
 
-    def _score(self, row: Row, method: Method, seed: int) -> str:
-        restored = self._restore(row, method, seed)
+    def _scores(self, row: Row, method: Method, test: str) -> dict[int, str]:
+        """Keys by seed; a training-free row has one result whatever the seed."""
+        first: dict[str, int] = {}
+        for seed in self.file.seeds:
+            first.setdefault(self._score(row, method, seed, test), seed)
+        return {seed: key for key, seed in first.items()}
+
+    def _score(self, row: Row, method: Method, seed: int, test: str) -> str:
+        restored = self._restore(row, method, seed, test)
         wanted = [name for name in self.file.metrics if name not in self.unavailable]
         if isinstance(method, Prior):
             wanted = [name for name in wanted if metric_spec(name).of_set]
-        protocols = {name: protocol_id(name, len(self._source("test").ids)) for name in wanted}
-        test = self._test_identity()
-        spec = {"metrics": wanted, **self._test_spec(), "restored": restored}
-        return self._add(
-            Job(
-                "score",
-                f"{row.label} score",
-                {"protocols": protocols, "test": test},
-                spec,
-                {"restored": restored},
-                len(self._source("test").ids),
-            )
-        )
+        images = len(self._source(test).ids)
+        identity = {
+            "protocols": {name: protocol_id(name, images) for name in wanted},
+            "test": self._test_identity(test),
+        }
+        spec = {"metrics": wanted, **self._test_spec(test), "restored": restored}
+        return self._add(Job("score", _on(test, f"{row.label} score"), identity, spec, {"restored": restored}, images))
 
-    def _restore(self, row: Row, method: Method, seed: int) -> str:
+    def _restore(self, row: Row, method: Method, seed: int, test: str) -> str:
         inputs = {need: self._need(row, method, need, seed) for need in method.needs()}
-        identity: dict[str, Any] = {"row": row.identity(), "task": self._task(), "test": self._test_identity()}
+        identity: dict[str, Any] = {"row": row.identity(), "task": self._task(), "test": self._test_identity(test)}
         if isinstance(method, Prior):
             identity["samples_seed"] = seed
-        spec = {"row": row.spec(), "task": self._task(), "seed": seed, **self._test_spec()}
-        return self._add(Job("restore", f"{row.label} restore", identity, spec, inputs, len(self._source("test").ids)))
+        if method.parts:
+            identity["parts"] = list(method.parts)
+        spec = {"row": row.spec(), "task": self._task(), "seed": seed, **self._test_spec(test)}
+        images = len(self._source(test).ids)
+        return self._add(Job("restore", _on(test, f"{row.label} restore"), identity, spec, inputs, images))
 
     def _need(self, row: Row, method: Method, need: str, seed: int) -> str:
         """The key of what provides `need`: an own stage, a peer's last stage, or a backbone, the row's own or released."""
@@ -180,7 +227,7 @@ class _Planner:
         data = self.suite.data()
         spec = {
             "row": row.spec(), "task": self._task(), "stage": stage.name, "seed": seed, "data_seed": self.file.seed,
-            "train": data.train.model_dump(mode="json"), "root": str(self.suite.root),
+            "train": data.train.model_dump(mode="json"), "root": str(self.suite.data_root),
             "val": data.val.model_dump(mode="json") if data.val else None,
             "operators": self.operators if pairs else [],
         }  # fmt: skip
@@ -206,19 +253,21 @@ class _Planner:
         task = self.suite.task
         return {"name": task.name, "scale": task.scale, "size": task.size}
 
-    def _test_identity(self) -> dict[str, Any]:
-        return {"data": self._source("test").fingerprint(), "degradation": self.degradation, "seed": self.file.seed}
+    def _test_identity(self, test: str) -> dict[str, Any]:
+        return {"data": self._source(test).fingerprint(), "degradation": self.degradation, "seed": self.file.seed}
 
-    def _test_spec(self) -> dict[str, Any]:
+    def _test_spec(self, test: str) -> dict[str, Any]:
         return {
-            "test": self.suite.data().test.model_dump(mode="json"), "operators": self.operators,
-            "data_seed": self.file.seed, "root": str(self.suite.root),
+            "test": self.tests[test].model_dump(mode="json"), "operators": self.operators,
+            "data_seed": self.file.seed, "root": str(self.suite.data_root),
         }  # fmt: skip
 
-    def _source(self, split: str) -> Source:
-        if split not in self.sources:
-            self.sources[split] = open_source(getattr(self.suite.data(), split), self.suite.root, self.cache)
-        return self.sources[split]
+    def _source(self, name: str) -> Source:
+        """`train`, `val` or a test set, opened once."""
+        if name not in self.sources:
+            config = self.tests.get(name) or getattr(self.suite.data(), name)
+            self.sources[name] = open_source(config, self.suite.data_root, self.cache)
+        return self.sources[name]
 
     def _add(self, job: Job) -> str:
         self.jobs.setdefault(job.key, job)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeAlias
@@ -23,7 +24,7 @@ from ugpnet.recipe import Config
 ASSETS = Path(__file__).parent / "assets"
 
 Entries: TypeAlias = Mapping[str, Mapping[str, Any] | None]
-"""Label -> `method`, `weights` and the fields of the method's config, all optional."""
+"""Label -> `method`, `weights`, `like` and the fields of the method's config, all optional."""
 
 
 def lone_row(name: str, fields: Document | None = None, task: Task = Task("deblur")) -> Row:
@@ -50,9 +51,13 @@ class Resolver:
 
     def variants(self, base: str, changes: Mapping[str, Mapping[str, Any]]) -> list[Row]:
         """The row `base` with one named change each, in the given order."""
-        entry = {"method": base, **(self.entries[self.listed(base, "ablation.base")] or {})}
+        entry = self._entry(self.listed(base, "ablation.base"))
         return [
-            self._row(f"{base}: {name}", overlay(entry, change), f"ablation.variants.{name}", name)
+            replace(
+                self._row(f"{base}: {name}", overlay(entry, change), f"ablation.variants.{name}"),
+                variant=name,
+                base=base,
+            )
             for name, change in changes.items()
         ]
 
@@ -67,14 +72,31 @@ class Resolver:
         if label in self.open:
             raise self._error(f"methods.{label}", f"refers to itself through {' -> '.join([*self.open, label])}")
         if label not in self.resolved:
-            section = "methods" if label in self.entries else "components"
-            entry = self.entries.get(label) or self.components.get(label) or {}
             self.open.append(label)
-            self.resolved[label] = self._row(label, entry, f"{section}.{label}")
+            self.resolved[label] = self._row(label, self._entry(label), self._place(label))
             self.open.pop()
         return self.resolved[label]
 
-    def _row(self, label: str, entry: Mapping[str, Any], where: str, variant: str | None = None) -> Row:
+    def _entry(self, label: str, above: tuple[str, ...] = ()) -> Document:
+        """All that is said of a row: the component of its name, or the entry that it is `like`, with its own fields on top."""
+        own = dict(self.entries.get(label) or {})
+        base = dict(self.components.get(label) or {})
+        like = own.pop("like", None) or base.pop("like", None)
+        if like is None:
+            return overlay({"method": label, **base}, own)
+        if like in above or like == label:
+            raise self._error(
+                f"{self._place(label)}.like", f"goes in a circle: {' -> '.join([*above, label, str(like)])}"
+            )
+        if like not in self.entries and like not in self.components:
+            known = tuple(dict.fromkeys([*self.entries, *self.components]))
+            raise self._error(f"{self._place(label)}.like", f"no row is named {like!r}{suggest(str(like), known)}")
+        return overlay(overlay(self._entry(like, (*above, label)), base), own)
+
+    def _place(self, label: str) -> str:
+        return f"{'methods' if label in self.entries else 'components'}.{label}"
+
+    def _row(self, label: str, entry: Mapping[str, Any], where: str) -> Row:
         fields = dict(entry)
         name = str(fields.pop("method", label))
         kind = self._method(name, where)
@@ -90,7 +112,7 @@ class Resolver:
         found = {name: self._file(str(getattr(config, name)), f"{where}.{name}") for name in files(kind.Config)}
         config = config.model_copy(update=found)
         peers = {role: self._peer(getattr(config, role), f"{where}.{role}") for role in roles(kind.Config)}
-        row = Row(label, name, config, weights, peers, variant)
+        row = Row(label, name, config, weights, peers)
         for checkpoint in released:
             self._check_fit(checkpoint, row, where)
         return row

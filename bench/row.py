@@ -19,7 +19,8 @@ WeightSource: TypeAlias = Path | Checkpoint
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table, or a component that lines refer to. `weights`: stage or backbone -> what replaces it."""
+    """One line of the table, or a component that lines refer to. `weights`: stage or backbone -> what replaces it.
+    `variant`: the one change that it makes to the row `base`."""
 
     label: str
     method: str
@@ -27,6 +28,7 @@ class Row:
     weights: Mapping[str, WeightSource] = field(default_factory=dict)
     peers: Mapping[str, Row] = field(default_factory=dict)
     variant: str | None = None
+    base: str | None = None
 
     def build(self, task: Task) -> Method:
         """The method object, its peers built first."""

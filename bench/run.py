@@ -40,9 +40,11 @@ def run_plan(plan: Plan, store: Store, execution: Execution, executor: Executor,
     report = gather(plan, store, outcome, folder.name)
     manifest = _manifest(plan, outcome)
     if not _is_current(folder, manifest):
+        from bench.report.saved import save_report
         from bench.report.write import write_report  # matplotlib: only when there is something to draw
 
         write_report(folder, report)
+        save_report(folder, report)
         facts = {
             "seconds": round(time.monotonic() - started, 1),
             "peak_memory": peak_memory(),

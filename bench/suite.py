@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from bench.complaint import complaints
 from bench.data.config import DataConfig
 from bench.degradations import Operator, total_scale
-from bench.document import Document, overlay, override, read_document
+from bench.document import Document, overlay, override, read_extended
 from bench.errors import BenchError, SuiteError
 from bench.metrics.names import check_name
+from bench.report.model import MAIN_TEST
 from bench.report.reference import Reference, read_reference
 from bench.resolve import Resolver
 from bench.row import Row
@@ -25,17 +26,35 @@ DEFAULT_PROFILE = "quick"
 
 
 class DataSection(Config):
-    """What is trained on, what weights are selected on, what the table is measured on."""
+    """What is trained on, what weights are selected on, what the table is measured on.
+
+    `ood` names further test sets, out of the distribution that was trained on: every row is measured on them as well,
+    and what it loses there is reported. Relative paths are relative to `root`, which is relative to the suite's folder.
+    """
+
+    root: str = "."
 
     train: DataConfig
     test: DataConfig
     val: DataConfig | None = None
+    ood: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")], DataConfig] = {}
+
+    @field_validator("ood")
+    @classmethod
+    def _other(cls, sets: dict[str, DataConfig]) -> dict[str, DataConfig]:
+        if taken := sets.keys() & {"train", "val", MAIN_TEST}:
+            raise ValueError(f"{min(taken)!r} is taken; give this test set another name")
+        return sets
+
+    def tests(self) -> dict[str, DataConfig]:
+        """Every test set by its name, the main one first."""
+        return {MAIN_TEST: self.test, **self.ood}
 
 
 class Ablation(Config):
-    """A base row and named changes to it, each a row of its own, in the given order."""
+    """A base row, or several, and named changes to each, every one a row of its own, in the given order."""
 
-    base: str
+    base: str | tuple[str, ...]
     variants: dict[str, dict[str, Any]]
 
 
@@ -57,7 +76,8 @@ class Figures(Config):
 
 
 class SuiteFile(Config):
-    """The fields of a suite file. `profiles` overlay the rest; `quick` is the file itself.
+    """The fields of a suite file. `profiles` overlay the rest; `quick` is the file itself. A file may begin from another
+    with `extends: other.yaml`, over which it is laid, profile over profile.
 
     Without `data` and metrics a suite only measures what its methods cost.
     """
@@ -116,8 +136,13 @@ class Suite:
 
     @property
     def root(self) -> Path:
-        """Relative data and weight paths are relative to the suite's folder."""
+        """Relative paths of weights, of published values and of `data.root` are relative to the suite's folder."""
         return self.path.parent
+
+    @property
+    def data_root(self) -> Path:
+        """What relative paths of images are relative to."""
+        return self.root / Path(self.data().root).expanduser()
 
     @property
     def task(self) -> Task:
@@ -144,7 +169,7 @@ class Suite:
 
 def load_suite(path: Path, profile: str = DEFAULT_PROFILE, assignments: Sequence[str] = ()) -> Suite:
     """The suite with its profile and overrides applied. Raises SuiteError: file, YAML path, problem, suggestion."""
-    document = read_document(path)
+    document = read_extended(path)
     document = override(_with_profile(document, profile, path), assignments)
     try:
         file = SuiteFile.model_validate(document)
@@ -161,8 +186,15 @@ def _rows(suite: Suite) -> tuple[Row, ...]:
     if file.baseline is not None:
         resolver.listed(file.baseline, "baseline")
     if file.ablation is not None:
-        rows += resolver.variants(file.ablation.base, file.ablation.variants)
+        rows = _with_variants(resolver, rows, file.ablation)
     return tuple(rows)
+
+
+def _with_variants(resolver: Resolver, rows: Sequence[Row], ablation: Ablation) -> list[Row]:
+    """Each base followed by its variants."""
+    bases = (ablation.base,) if isinstance(ablation.base, str) else ablation.base
+    variants = {base: resolver.variants(base, ablation.variants) for base in bases}
+    return [each for row in rows for each in (row, *variants.get(row.label, ()))]
 
 
 def _with_profile(document: Document, profile: str, path: Path) -> Document:

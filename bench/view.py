@@ -19,7 +19,14 @@ from bench.store import Store
 LINE_SECONDS = 30
 """Between two lines of progress in a log file or a pipe."""
 
-UNITS = {"train": "iterations", "load": "", "restore": "images", "score": "images", "measure": "repeats"}
+UNITS = {
+    "pairs": "images",
+    "train": "iterations",
+    "load": "",
+    "restore": "images",
+    "score": "images",
+    "measure": "repeats",
+}
 
 
 def plan_table(plan: Plan, store: Store, seconds: Mapping[str, float]) -> Table:
@@ -51,7 +58,7 @@ def plan_gaps(plan: Plan) -> list[Text]:
 
 
 def plan_total(plan: Plan, store: Store, seconds: Mapping[str, float]) -> str:
-    """`12 of 20 jobs to do, about 6 min` (and how many have no known cost)."""
+    """`12 of 20 jobs to do, about 6 min` (and how many have no known cost, and what sharing saves)."""
     left = [job for job in plan.jobs if not store.has(job.key)]
     if not left:
         return f"all {len(plan.jobs)} jobs are done"
@@ -59,7 +66,9 @@ def plan_total(plan: Plan, store: Store, seconds: Mapping[str, float]) -> str:
     unknown = sum(job.key not in seconds for job in left)
     costs = [f"about {_duration(known)}"] if unknown < len(left) else []
     costs += [f"{unknown} of unknown cost"] if unknown else []
-    return f"{len(left)} of {len(plan.jobs)} jobs to do, {' and '.join(costs)}"
+    made, asked = plan.trainings()
+    shared = f"; {asked} trainings are {made}, as rows share them" if made < asked else ""
+    return f"{len(left)} of {len(plan.jobs)} jobs to do, {' and '.join(costs)}{shared}"
 
 
 def _duration(seconds: float | None) -> str:

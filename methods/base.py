@@ -102,6 +102,9 @@ class Method(ABC):
     """Raise it when the same config gives other results: it enters every key."""
     any_size: ClassVar[bool] = False
     """Whether the restorer takes images of any size, not only squares of the task's size."""
+    parts: ClassVar[tuple[str, ...]] = ()
+    """The images inside the method (`x_reg`, `x_syn`): fields, beside the restored `x_hat`, of what the restorer's
+    `parts(lq)` returns."""
     Config: ClassVar[type[AnyConfig]]
     facts: ClassVar[Facts]
     shorthand: ClassVar[str | None] = None

@@ -82,6 +82,7 @@ class FusionReads(Config):
 
 class UGPNetMethod(PriorMethod):
     version: ClassVar[int] = 1
+    parts: ClassVar[tuple[str, ...]] = ("x_reg", "x_syn")
     Config = UGPNetMethodConfig
     config: UGPNetMethodConfig
     facts: ClassVar[Facts] = Facts(

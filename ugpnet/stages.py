@@ -122,7 +122,8 @@ class FusionRecipe(Recipe):
     def __init__(self, model: UGPNet, perceptual: nn.Module, contextual: nn.Module, training: FusionTraining) -> None:
         super().__init__({"fusion": model.fusion}, (Player("fusion", ("fusion",), training.optim),))
         if training.init == "restoration":
-            start_fusion(model.fusion, model.restoration)
+            side = model.config.generator.out_size // cast(Regressor, model.restoration).scale
+            start_fusion(model.fusion, model.restoration, model.config.fuse, torch.zeros(1, 3, side, side))
         self.restoration = frozen(model.restoration)
         self.synthesis = frozen(model.synthesis)
         self.fuses = model.config.fuse

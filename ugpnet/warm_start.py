@@ -7,7 +7,7 @@ by passing it on.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import cast
+from typing import Literal, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,8 @@ from ugpnet.restoration import ResidualRestoration
 
 OFFSET = 1.0
 """Added to f_reg, so that LeakyReLU and ReLU leave what is below zero as it is."""
+
+Fuses: TypeAlias = Literal["features", "images"]
 
 MID_GREY = 0.5
 RIDGE = 0.05
@@ -55,26 +57,48 @@ def start_restoration(restoration: nn.Module, example: Tensor) -> None:
 
 
 @torch.no_grad()
-def start_fusion(fusion: FusionModule, restoration: nn.Module) -> None:
-    """Begin as the image head of R_mg: blocks pass f_reg on, f_syn adds nothing yet. ReLU cuts what f_reg has below zero.
+def start_fusion(fusion: FusionModule, restoration: nn.Module, fuses: Fuses, example: Tensor) -> None:
+    """Begin as what makes x_reg of the map that is fused: the restoration module's image head on f_reg, or x_reg itself.
 
-    Raises ValueError where `restoration` has no R_mg, or one whose feature is not what `fusion` works on.
+    `example` is as in `start_restoration`. Blocks pass the map on, f_syn or x_syn adds nothing yet, and `OFFSET` keeps ReLU
+    from cutting it (the feature of R_mg has been lifted before). A residual network without R_mg begins with its residual
+    alone: what its feature lacks (Table 3, row a) cannot be passed on.
+    Raises ValueError where the fusion module is narrower than the map.
     """
-    if not isinstance(restoration, ResidualRestoration):
-        raise ValueError("init: restoration needs the image head of R_mg; this restoration module has none")
-    head = cast(nn.Conv2d, restoration.encoder.to_img.body[0])
-    if not isinstance(fusion.embed, nn.Identity) or head.weight.shape != fusion.last.weight.shape:
-        raise ValueError("the fusion module can start as the restoration's image head only on features of its width")
-    nn.init.zeros_(fusion.conv.weight)
+    weight, bias = _reader(restoration, fuses, example)
+    channels, width = weight.shape[1], fusion.last.in_channels
+    if channels > width:
+        raise ValueError(
+            f"init: restoration needs a fusion module at least as wide as what it fuses: {width} < {channels}"
+        )
+    lift = 0.0 if fuses == "features" and isinstance(restoration, ResidualRestoration) else OFFSET
+    _set(fusion.conv, torch.zeros_like(fusion.conv.weight), torch.full((width,), lift))
+    if isinstance(fusion.embed, nn.Conv2d):
+        _pass_on(fusion.embed, channels)
     for block in fusion.body:
         nn.init.zeros_(block.get_parameter("body.2.weight"))
-    fusion.last.load_state_dict(head.state_dict())
+    read = torch.zeros_like(fusion.last.weight)
+    read[:, :channels] = weight
+    _set(fusion.last, read, bias - lift * weight.sum((1, 2, 3)))
+
+
+def _reader(restoration: nn.Module, fuses: Fuses, example: Tensor) -> tuple[Tensor, Tensor]:
+    """Weight (3,C,3,3) and bias (3,) of the convolution that makes x_reg of what is fused."""
+    if fuses == "images":
+        weight = torch.zeros(3, 3, 3, 3)
+        weight[range(3), range(3), 1, 1] = 1
+        return weight, torch.zeros(3)
+    if isinstance(restoration, ResidualRestoration):
+        head = cast(nn.Conv2d, restoration.encoder.to_img.body[0])
+    else:
+        head = _image_head(restoration, example)
+    return head.weight, torch.zeros(3) if head.bias is None else head.bias
 
 
 def _image_head(regression: nn.Module, example: Tensor) -> nn.Conv2d:
     tap = regression if isinstance(regression, Tap) else Tap(regression, example)
     if tap.upscale > 1:
-        raise ValueError("init: regressor needs an image head at the image's own size, not before a PixelShuffle")
+        raise ValueError("init: a warm start needs an image head at the image's own size, not before a PixelShuffle")
     return cast(nn.Conv2d, tap.network.get_submodule(tap.head))
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from bench import weights
 from bench.errors import Unavailable
 from bench.metrics import names
+from bench.metrics.own import create_own, is_own
 
 if TYPE_CHECKING:
     from bench.metrics.base import ImageMetric, SetMetric
@@ -35,6 +36,8 @@ def create(name: str, device: str = "cpu") -> ImageMetric | SetMetric:
     reason = availability(name)
     if reason is not None:
         raise Unavailable(reason)
+    if is_own(name):
+        return create_own(name)
     if names.spec(name).of_set:
         return _set_metric(name, device)
     return _image_metric(name, device)

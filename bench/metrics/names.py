@@ -2,7 +2,7 @@
 pyiqa.
 
 Short names are listed here; `pyiqa.NAME` is any other metric of pyiqa, read from pyiqa's own table when asked
-for.
+for; any other name with a dot is a module of the user's.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError
+from bench.metrics.own import find_metric, is_own
 
 PYIQA_PREFIX = "pyiqa."
 
@@ -73,6 +74,9 @@ def spec(name: str) -> Spec:
     """Label, direction, decimals, kind and weights of a metric. Raises BenchError as `check_name` does."""
     if name.startswith(PYIQA_PREFIX):
         return _pyiqa_spec(name)
+    if is_own(name):
+        own = find_metric(name)
+        return Spec(name, own.label, own.higher_is_better, own.decimals, of_set=hasattr(own, "protocol_for"))
     by_name = {entry.name: entry for entry in _SPECS}
     if name in by_name:
         return by_name[name]
@@ -121,4 +125,4 @@ def _suggestion(name: str) -> str:
     near = get_close_matches(name.lower().replace("-", "_"), known(), n=1)
     if near:
         return f"unknown name; did you mean '{near[0]}'?"
-    return f"unknown name; known: {', '.join(known())}, and {PYIQA_PREFIX}NAME for any metric of pyiqa"
+    return f"unknown name; known: {', '.join(known())}, {PYIQA_PREFIX}NAME for any metric of pyiqa, and modules of your own"

@@ -68,7 +68,7 @@ class Citation:
 class MethodInfo:
     """A row. `reason`: why it has no numbers (unsupported or failed). `macs`: multiply-adds for one image. `memory`: bytes of
     weights and of the tensors alive at the worst moment of one forward pass. `base`: the row that it changes in one factor,
-    `variant` the name of that change (an ablation)."""
+    `variant` the name of that change (an ablation). `regressor`: the row whose network this one builds on."""
 
     label: str
     family: Family
@@ -80,6 +80,7 @@ class MethodInfo:
     notes: tuple[str, ...] = ()
     base: str | None = None
     variant: str | None = None
+    regressor: str | None = None
     citation: Citation | None = None
 
 
@@ -132,7 +133,8 @@ class Report:
     `rows` has the columns `COLUMNS`, in any order of rows; one (method, seed, image, metric) occurs once.
     `methods` and `metrics` fix the order of the table. `curves`, the training logs, has job, label, step,
     name and value. `baseline` is the row that differences are taken from (variants: from their `base`). `ood` are the same
-    methods on other test sets, each a report of its own whose `test` names it.
+    methods on other test sets, each a report of its own whose `test` names it. `identity` is what decides the pixels of the
+    test set: numbers of reports that differ in it are not comparable.
     """
 
     name: str
@@ -145,4 +147,5 @@ class Report:
     test: str = MAIN_TEST
     baseline: str | None = None
     ood: tuple[Report, ...] = ()
+    identity: Mapping[str, Any] = field(default_factory=dict)
     provenance: Provenance | None = None

@@ -18,14 +18,16 @@ from bench.report.table import (
     Row,
     Table,
     format_interval,
-    format_number,
     format_reference,
     format_spread,
+    format_star,
+    format_value,
+    missing,
     superscript,
 )
 
 ARROWS = {"up": " ↑", "down": " ↓", None: ""}
-STYLES = {"best": "bold", "second": "underline", None: ""}
+STYLES = {"best": "bold", "second": "underline", "better": "bold green", "worse": "red", None: ""}
 
 
 Detail: TypeAlias = Literal["interval", "spread", "mean"]
@@ -55,7 +57,7 @@ def _bodies(table: Table) -> Iterator[RichTable]:
     details: tuple[Detail, ...] = ("interval", "spread", "mean")
     for detail in details:
         yield _body(table, range(len(table.columns)), detail)
-    yield _body(table, [i for i, column in enumerate(table.columns) if column.group == "quality"], "mean")
+    yield _body(table, [i for i, column in enumerate(table.columns) if column.group != "cost"], "mean")
 
 
 def _body(table: Table, shown: Sequence[int], detail: Detail) -> RichTable:
@@ -66,6 +68,8 @@ def _body(table: Table, shown: Sequence[int], detail: Detail) -> RichTable:
     for i in shown:
         body.add_column(_header(table.columns[i]), justify="right", no_wrap=True)
     for row in table.rows:
+        if row.base:
+            body.add_section()
         body.add_row(_label(row), *(_cell(row.cells[i], table.columns[i], detail) for i in shown))
     return body
 
@@ -77,15 +81,14 @@ def _header(column: Column) -> Text:
 
 def _label(row: Row) -> Text:
     mark = FAMILY_MARKS[row.family]
-    return Text.assemble((mark.glyph, mark.colour), f" {row.label}{superscript(row.notes)}")
+    return Text.assemble((mark.glyph, mark.colour), f" {row.title}{superscript(row.notes)}")
 
 
 def _cell(cell: Cell, column: Column, detail: Detail) -> Text:
     found, published = cell.estimate, format_reference(cell, column.decimals)
     if found is None:
-        missing = "n/a" if column.group == "quality" else "\N{EN DASH}"
-        return Text(f"{missing}{superscript(cell.notes)} {published}".rstrip(), "dim")
-    text = Text.assemble((format_number(found.value, column.decimals), STYLES[cell.mark]))
+        return Text(f"{missing(column)}{superscript(cell.notes)} {published}".rstrip(), "dim")
+    text = Text.assemble((format_value(cell, column.decimals), STYLES[cell.mark]), format_star(cell))
     spread = format_spread(found, column.decimals)
     if detail == "interval" and spread:
         text.append(f" {spread}")

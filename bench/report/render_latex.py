@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from typing import Final
+
 from bench.report.family import FAMILY_MARKS
 from bench.report.latex import breakable, escape_latex
 from bench.report.model import Family
-from bench.report.table import Cell, Column, Row, Table, format_number, format_reference
+from bench.report.table import (
+    Cell,
+    Column,
+    Group,
+    Row,
+    Table,
+    format_number,
+    format_reference,
+    format_star,
+    format_value,
+    missing,
+)
 
 PREAMBLE = r"% \usepackage[T1]{fontenc} \usepackage{booktabs,amssymb,xcolor}"
 ARROWS = {"up": r" $\uparrow$", "down": r" $\downarrow$", None: ""}
+GROUPS: Final[Mapping[Group, str]] = {"quality": "Quality", "summary": "", "cost": "Cost"}
+MINUS: Final = "\N{MINUS SIGN}"
 ONE_COLUMN_LIMIT = 4
 """More numeric columns than this get a `table*` over both columns of the page."""
 
@@ -26,7 +42,7 @@ def render_latex(table: Table) -> str:
         r"\toprule",
         *_header(table.columns),
         r"\midrule",
-        *(_row(row, table.columns) for row in table.rows),
+        *_rows(table),
         r"\bottomrule",
         r"\end{tabular}",
         rf"\end{{{environment}}}",
@@ -45,17 +61,30 @@ def _superscript(notes: tuple[int, ...]) -> str:
 def _header(columns: tuple[Column, ...]) -> list[str]:
     labels = [escape_latex(c.label) + ARROWS[c.direction] + _superscript(c.notes) for c in columns]
     lines = [" & ".join(["Method", *labels]) + r" \\"]
-    quality = sum(column.group == "quality" for column in columns)
-    cost = len(columns) - quality
-    if not quality or not cost:
-        return lines
-    groups = rf" & \multicolumn{{{quality}}}{{c}}{{Quality}} & \multicolumn{{{cost}}}{{c}}{{Cost}} \\"
-    rules = rf"\cmidrule(lr){{2-{1 + quality}}}\cmidrule(l){{{2 + quality}-{1 + len(columns)}}}"
-    return [groups, rules, *lines]
+    groups = {group: sum(column.group == group for column in columns) for group in GROUPS}
+    return [*_spans(groups), *lines] if groups["quality"] and groups["cost"] else lines
+
+
+def _spans(groups: Mapping[Group, int]) -> list[str]:
+    """A line of group titles with rules below them."""
+    titles, rules, first = "", "", 2
+    for group, width in groups.items():
+        if width:
+            titles += rf" & \multicolumn{{{width}}}{{c}}{{{GROUPS[group]}}}"
+            rules += rf"\cmidrule(lr){{{first}-{first + width - 1}}}" if GROUPS[group] else ""
+            first += width
+    return [rf"{titles} \\", rules]
+
+
+def _rows(table: Table) -> Iterator[str]:
+    for i, row in enumerate(table.rows):
+        if row.base and i:
+            yield r"\midrule"
+        yield _row(row, table.columns)
 
 
 def _row(row: Row, columns: tuple[Column, ...]) -> str:
-    label = f"{_family(row.family)} {escape_latex(row.label)}{_superscript(row.notes)}"
+    label = f"{_family(row.family)} {escape_latex(row.title)}{_superscript(row.notes)}"
     cells = [_cell(cell, column) for cell, column in zip(row.cells, columns, strict=True)]
     if row.reason is not None:
         quality = sum(column.group == "quality" for column in columns)
@@ -72,9 +101,13 @@ def _family(family: Family) -> str:
 def _cell(cell: Cell, column: Column) -> str:
     found = cell.estimate
     if found is None:
-        return ("n/a" if column.group == "quality" else "--") + _superscript(cell.notes) + _reference(cell, column)
-    number = escape_latex(format_number(found.value, column.decimals))
-    text = {"best": rf"\textbf{{{number}}}", "second": rf"\underline{{{number}}}", None: number}[cell.mark]
+        return escape_latex(missing(column)) + _superscript(cell.notes) + _reference(cell, column)
+    text = escape_latex(format_value(cell, column.decimals).replace("-", MINUS))
+    if cell.mark in ("best", "better"):
+        text = rf"\textbf{{{text}}}"
+    elif cell.mark == "second":
+        text = rf"\underline{{{text}}}"
+    text += r"\textsuperscript{*}" if format_star(cell) else ""
     if found.spread is not None:
         text += rf"{{\scriptsize$\,\pm\,${format_number(found.spread, column.decimals)}}}"
     if found.interval is not None:

@@ -11,9 +11,11 @@ from bench.report.table import (
     Row,
     Table,
     format_interval,
-    format_number,
     format_reference,
     format_spread,
+    format_star,
+    format_value,
+    missing,
     superscript,
 )
 
@@ -49,7 +51,7 @@ def _header(column: Column) -> str:
 
 
 def _row(row: Row, columns: tuple[Column, ...]) -> list[str]:
-    label = f"{FAMILY_MARKS[row.family].glyph} {escape_markdown(row.label)}{superscript(row.notes)}"
+    label = f"{FAMILY_MARKS[row.family].glyph} {escape_markdown(row.title)}{superscript(row.notes)}"
     cells = [_cell(cell, column) for cell, column in zip(row.cells, columns, strict=True)]
     if row.reason is not None and cells:
         cells[0] = f"n/a: {escape_markdown(row.reason)}"
@@ -59,18 +61,24 @@ def _row(row: Row, columns: tuple[Column, ...]) -> list[str]:
 def _cell(cell: Cell, column: Column) -> str:
     found, published = cell.estimate, format_reference(cell, column.decimals)
     if found is None:
-        missing = "n/a" if column.group == "quality" else "\N{EN DASH}"
-        return f"{missing}{superscript(cell.notes)} {published}".rstrip()
-    number = format_number(found.value, column.decimals)
-    # GitHub strips <u>; it keeps <ins>, which browsers underline.
-    marked = {"best": f"**{number}**", "second": f"<ins>{number}</ins>", None: number}[cell.mark]
-    parts = [marked, format_spread(found, column.decimals), format_interval(found, column.decimals)]
+        return f"{missing(column)}{superscript(cell.notes)} {published}".rstrip()
+    number = format_value(cell, column.decimals)
+    if cell.mark in ("best", "better"):
+        number = f"**{number}**"
+    elif cell.mark == "second":
+        number = f"<ins>{number}</ins>"  # GitHub strips <u>; browsers underline <ins>
+    parts = [
+        number + escape_markdown(format_star(cell)),
+        format_spread(found, column.decimals),
+        format_interval(found, column.decimals),
+    ]
     return f"{' '.join(part for part in parts if part)}{superscript(cell.notes)} {published}".rstrip()
 
 
 def _below(table: Table) -> list[str]:
     legend = ", ".join(f"{FAMILY_MARKS[family].glyph} {family}" for family in table.families())
-    lines = ["", " ".join([f"{legend}.", *table.remarks] if legend else table.remarks)]
+    remarks = [escape_markdown(remark) for remark in table.remarks]
+    lines = ["", " ".join([f"{legend}.", *remarks] if legend else remarks)]
     if table.footnotes:
         lines += ["", *(f"{i}. {escape_markdown(note)}" for i, note in enumerate(table.footnotes, start=1))]
     return lines

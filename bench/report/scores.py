@@ -32,10 +32,15 @@ def perception_metrics(report: Report) -> list[MetricInfo]:
 
 @dataclass(frozen=True)
 class Scores:
-    """`legend` says what the numbers are ("PSNR ↑ / LPIPS ↓"); `texts` by (method label, image id)."""
+    """`legend` says what the numbers are ("PSNR ↑ / LPIPS ↓"); `texts` by (method label, image id). `source` is the first
+    row of the input, which scores the pictures of it."""
 
     legend: str
     texts: Mapping[tuple[str, str], str]
+    source: str | None = None
+
+    def of_input(self, image: str) -> str:
+        return "" if self.source is None else self.texts[self.source, image]
 
 
 def image_scores(report: Report, pictures: Pictures) -> Scores:
@@ -52,7 +57,8 @@ def image_scores(report: Report, pictures: Pictures) -> Scores:
         for image in pictures.images:
             numbers = [_score(sample, metric, image, pictures.seed) for sample, metric in found if sample is not None]
             texts[method.label, image] = " / ".join(number for number in numbers if number)
-    return Scores(" / ".join(map(axis_label, shown)), texts)
+    source = next((method.label for method in report.methods if method.family == "input"), None)
+    return Scores(" / ".join(map(axis_label, shown)), texts, source)
 
 
 def _score(sample: Sample, metric: MetricInfo, image: str, seed: int | None) -> str:

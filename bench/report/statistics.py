@@ -21,6 +21,8 @@ Key = TypeVar("Key", bound=Hashable)
 RESAMPLES: Final = 2000
 LEVEL: Final = 0.95
 BOOTSTRAP_SEED: Final = 0
+DRAWS_AT_ONCE: Final = 1 << 21
+"""Of images, in all resamples of one step: 16 MB."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,10 @@ class Sample:
     values: NDArray[np.float64]
     keys: tuple[str, ...]
 
+    @property
+    def of_set(self) -> bool:
+        return self.images == ("",)
+
     def per_image(self) -> NDArray[np.float64]:
         """Means over seeds (images,), the unit of intervals and paired tests; NaN where there is none."""
         counts = np.sum(~np.isnan(self.values), axis=0)
@@ -42,6 +48,11 @@ class Sample:
         means = np.full(len(self.images), np.nan)
         np.divide(totals, counts, out=means, where=counts > 0)
         return means
+
+    def present(self) -> NDArray[np.float64]:
+        """`per_image` without the images that have no value."""
+        means = self.per_image()
+        return means[~np.isnan(means)]
 
 
 @dataclass(frozen=True)
@@ -71,49 +82,81 @@ Estimates: TypeAlias = Mapping[tuple[str, str], Estimate]
 
 def collect_samples(rows: pd.DataFrame) -> dict[tuple[str, str], Sample]:
     """Samples by (method, metric). Raises ValueError when a (method, seed, image, metric) occurs twice."""
-    cells: dict[tuple[str, str], dict[tuple[int, str], tuple[float, str]]] = {}
-    names = ["method", "metric", "seed", "image", "value", "key"]
-    for method, metric, seed, image, value, key in rows[names].itertuples(index=False, name=None):
-        cell = cells.setdefault((str(method), str(metric)), {})
-        place = (int(seed), str(image))
-        if place in cell:
-            raise ValueError(f"rows: method {method!r}, metric {metric!r}, seed {seed}, image {image!r} occurs twice")
-        cell[place] = (float(value), str(key))
-    return {name: _sample(cell) for name, cell in cells.items()}
+    parts = rows.groupby(["method", "metric"], sort=False)
+    return {(str(method), str(metric)): _sample(part) for (method, metric), part in parts}
 
 
-def _sample(cell: Mapping[tuple[int, str], tuple[float, str]]) -> Sample:
-    seeds = tuple(sorted({seed for seed, _ in cell}))
-    images = tuple(sorted({image for _, image in cell}))
-    values = np.array([[cell.get((seed, image), (np.nan, ""))[0] for image in images] for seed in seeds])
-    return Sample(seeds, images, values, tuple(sorted({key for _, key in cell.values()})))
+def _sample(part: pd.DataFrame) -> Sample:
+    seeds, row = np.unique(part["seed"].to_numpy(dtype=np.int64), return_inverse=True)
+    images, column = np.unique(part["image"].to_numpy(dtype=object), return_inverse=True)
+    places = row * len(images) + column
+    found, counts = np.unique(places, return_counts=True)
+    if len(found) < len(places):
+        twice = part.iloc[int(np.flatnonzero(places == found[counts > 1][0])[0])]
+        where = (
+            f"method {twice['method']!r}, metric {twice['metric']!r}, seed {twice['seed']}, image {twice['image']!r}"
+        )
+        raise ValueError(f"rows: {where} occurs twice")
+    values = np.full(len(seeds) * len(images), np.nan)
+    values[places] = part["value"].to_numpy(dtype=np.float64)
+    keys = tuple(sorted({str(key) for key in part["key"].unique()}))
+    names = tuple(str(image) for image in images)
+    return Sample(tuple(seeds.tolist()), names, values.reshape(len(seeds), len(images)), keys)
 
 
-def bootstrap_interval(
-    values: NDArray[np.float64], rng: np.random.Generator, resamples: int = RESAMPLES, level: float = LEVEL
-) -> Interval:
-    """Percentile bootstrap interval of the mean of `values` (n,), n >= 2 and finite (Efron 1979)."""
-    draws = rng.integers(len(values), size=(resamples, len(values)))
+def bootstrap_means(
+    values: NDArray[np.float64], rng: np.random.Generator, resamples: int = RESAMPLES
+) -> NDArray[np.float64]:
+    """Means (resamples, k) of the rows of `values` (k, n), finite, each resample drawing the same images for every row."""
+    n = values.shape[1]
+    means = []
+    for first in range(0, resamples, step := max(1, DRAWS_AT_ONCE // n)):
+        count = min(step, resamples - first)
+        draws = rng.integers(n, size=(count, n)) + n * np.arange(count)[:, None]
+        # How often each image was drawn, times its values, is one matrix product for all rows.
+        weights = np.bincount(draws.ravel(), minlength=count * n).reshape(count, n)
+        means.append(weights @ values.T / n)
+    return np.concatenate(means)
+
+
+def percentile_interval(means: NDArray[np.float64], level: float = LEVEL) -> Interval:
+    """The central `level` of resampled means (Efron 1979)."""
     tail = (1 - level) / 2
-    low, high = np.quantile(values[draws].mean(axis=1), [tail, 1 - tail])
+    low, high = np.quantile(means, [tail, 1 - tail])
     return float(low), float(high)
 
 
-def estimate(sample: Sample, seed: int = BOOTSTRAP_SEED) -> Estimate | None:
-    """None when every value is NaN. Equal `seed` and image count give equal, hence paired, resamples."""
-    means = sample.per_image()
-    means = means[~np.isnan(means)]
-    if not len(means):
-        return None
+def resampled_means(
+    samples: Mapping[Key, NDArray[np.float64]], seed: int = BOOTSTRAP_SEED
+) -> dict[Key, NDArray[np.float64]]:
+    """`bootstrap_means` of those `samples` (n,) with n >= 2 finite values, and no others.
+
+    Samples of equal length share their resamples: their means are paired, and quick. Equal seeds give equal resamples.
+    """
+    lengths: dict[int, list[Key]] = {}
+    for key, values in samples.items():
+        if len(values) > 1 and np.isfinite(values).all():
+            lengths.setdefault(len(values), []).append(key)
+    means = {}
+    for keys in lengths.values():
+        columns = bootstrap_means(np.stack([samples[key] for key in keys]), np.random.default_rng(seed))
+        means.update({key: columns[:, i] for i, key in enumerate(keys)})
+    return means
+
+
+def bootstrap_intervals(samples: Mapping[Key, NDArray[np.float64]]) -> dict[Key, Interval]:
+    """95 % intervals of the means of `samples`, where `resampled_means` has any."""
+    return {key: percentile_interval(means) for key, means in resampled_means(samples).items()}
+
+
+def _estimate(sample: Sample, means: NDArray[np.float64], interval: Interval | None) -> Estimate:
     finite = means[np.isfinite(means)]
     exact = len(finite) == len(means)
-    whole_set = sample.images == ("",)
-    bootstrap = exact and len(means) > 1
     return Estimate(
         value=float(means.mean()),
-        interval=bootstrap_interval(finite, np.random.default_rng(seed)) if bootstrap else None,
+        interval=interval,
         spread=_spread(sample.values),
-        images=0 if whole_set else len(means),
+        images=0 if sample.of_set else len(means),
         seeds=sample.seeds,
         keys=sample.keys,
         infinite=len(means) - len(finite),
@@ -130,8 +173,14 @@ def _spread(values: NDArray[np.float64]) -> float | None:
 
 def estimate_rows(rows: pd.DataFrame) -> dict[tuple[str, str], Estimate]:
     """Every cell that has a value, by (method, metric)."""
-    found = ((name, estimate(sample)) for name, sample in collect_samples(rows).items())
-    return {name: value for name, value in found if value is not None}
+    return estimate_samples(collect_samples(rows))
+
+
+def estimate_samples(samples: Mapping[tuple[str, str], Sample]) -> dict[tuple[str, str], Estimate]:
+    """Of every sample that has a value."""
+    means = {name: sample.present() for name, sample in samples.items()}
+    intervals = bootstrap_intervals(means)
+    return {name: _estimate(samples[name], found, intervals.get(name)) for name, found in means.items() if len(found)}
 
 
 def rank(values: Mapping[Key, float], direction: Direction, decimals: int) -> dict[Key, Mark]:

@@ -6,10 +6,15 @@ from dataclasses import dataclass
 from math import isinf
 from typing import Literal, TypeAlias
 
+from bench.report.difference import Difference
 from bench.report.model import Direction, Family
-from bench.report.statistics import Estimate, Mark
+from bench.report.statistics import Estimate
 
-Group: TypeAlias = Literal["quality", "cost"]
+Group: TypeAlias = Literal["quality", "summary", "cost"]
+"""`summary` is made from the quality columns before it."""
+
+CellMark: TypeAlias = Literal["best", "second", "better", "worse"]
+"""Of a value: its place in the column. Of a difference: that it is significant, and which way."""
 
 
 @dataclass(frozen=True)
@@ -32,23 +37,30 @@ class Column:
 @dataclass(frozen=True)
 class Cell:
     """A number, or n/a where `estimate` is None (the column, the row or a footnote says why). `reference` is the published
-    value."""
+    value. `difference`: the number is one, and is printed with its sign."""
 
     estimate: Estimate | None = None
-    mark: Mark | None = None
+    mark: CellMark | None = None
     reference: float | None = None
     notes: tuple[int, ...] = ()
+    difference: Difference | None = None
 
 
 @dataclass(frozen=True)
 class Row:
-    """`cells` follow `Table.columns`. `reason`: the method has no numbers at all."""
+    """`cells` follow `Table.columns`. `reason`: the method has no numbers at all. `base`: the rows below, up to the next
+    such row, are differences to this one."""
 
     label: str
     family: Family
     cells: tuple[Cell, ...]
     reason: str | None = None
     notes: tuple[int, ...] = ()
+    base: bool = False
+
+    @property
+    def title(self) -> str:
+        return f"{self.label} (base)" if self.base else self.label
 
 
 @dataclass(frozen=True)
@@ -71,6 +83,24 @@ def format_number(value: float, decimals: int) -> str:
     if isinf(value):
         return "∞" if value > 0 else "-∞"
     return f"{round(value, decimals) + 0.0:.{decimals}f}"
+
+
+def format_value(cell: Cell, decimals: int) -> str:
+    """The cell's number, a difference with its sign; "" without one."""
+    if cell.estimate is None:
+        return ""
+    rises = cell.difference is not None and round(cell.estimate.value, decimals) > 0
+    return "+" * rises + format_number(cell.estimate.value, decimals)
+
+
+def format_star(cell: Cell) -> str:
+    """`*` for a significant difference."""
+    return "*" if cell.difference is not None and cell.difference.significant else ""
+
+
+def missing(column: Column) -> str:
+    """What stands where there is no number."""
+    return "n/a" if column.group == "quality" else "\N{EN DASH}"
 
 
 def format_interval(estimate: Estimate, decimals: int) -> str:

@@ -2,77 +2,72 @@
 
 from __future__ import annotations
 
+import glob
 import io
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bench.errors import BenchError, StoreError
-from bench.report.comparison import comparison_figure
-from bench.report.model import COLUMNS, Pictures, Report
+from bench.errors import StoreError
+from bench.report.figures import PAGE, draw_figures
+from bench.report.model import COLUMNS, Report
 from bench.report.page.page import render_page
-from bench.report.plane import plane_figure
 from bench.report.render_csv import render_csv
 from bench.report.render_latex import render_latex
 from bench.report.render_markdown import render_markdown
-from bench.report.statistics import Estimates, estimate_rows
+from bench.report.statistics import estimate_rows
 from bench.report.style import Format, figure_style, render_figure
-from bench.report.tabulation import tabulate
-from bench.report.training import training_figure
+from bench.report.table import Table
+from bench.report.tables import report_tables
 
 FORMATS: tuple[Format, ...] = ("png", "pdf")
 
 
 def write_report(folder: Path, report: Report) -> list[Path]:
-    """Paths of table.{md,csv,tex}, rows.parquet, figures/*.{png,pdf} and report.html, written into `folder`.
+    """Paths of {table,differences,ood}.{md,csv,tex}, rows.parquet, figures/*.{png,pdf} and report.html in `folder`.
 
-    Equal reports give equal bytes, whatever the order of their rows. Figures without data are left out.
+    Equal reports give equal bytes, whatever the order of their rows. Tables and figures without data are left out.
     Tables come first: a failing figure costs no numbers. Raises StoreError when a file cannot be written.
     """
     estimates = estimate_rows(report.rows)
-    table = tabulate(report, estimates)
-    texts = {
-        "table.md": render_markdown(table),
-        "table.csv": render_csv(table),
-        "table.tex": render_latex(table),
-    }
-    written = [_replace(folder / name, text.encode()) for name, text in texts.items()]
+    tables = report_tables(report, estimates)
+    written = write_tables(folder, tables)
     written.append(_replace(folder / "rows.parquet", _parquet(report)))
-    drawn: dict[str, bytes] = {}
     with figure_style():
-        for name, figure in _figures(report, estimates):
-            for file_format in FORMATS:
-                content = render_figure(figure, file_format)
-                written.append(_replace(folder / "figures" / f"{name}.{file_format}", content))
-                if file_format == "png":
-                    drawn[name] = content
-    written.append(_replace(folder / "report.html", render_page(report, [table], drawn).encode()))
+        figures = write_figures(folder / "figures", draw_figures(report, estimates), FORMATS)
+    drawn = {path.stem: path.read_bytes() for path in figures if path.suffix == ".png"}
+    page = render_page(report, [*chain.from_iterable(tables.values())], drawn)
+    return [*written, *figures, _replace(folder / "report.html", page.encode())]
+
+
+def write_tables(folder: Path, tables: Mapping[str, Sequence[Table]]) -> list[Path]:
+    """Paths of the files of `tables` (see `report_tables`) in `folder`. Raises StoreError when one cannot be written."""
+    texts = {}
+    for name, found in tables.items():
+        texts[f"{name}.md"] = "\n".join(map(render_markdown, found))
+        texts[f"{name}.csv"] = render_csv(*found)
+        texts[f"{name}.tex"] = "\n".join(map(render_latex, found))
+    return [_replace(folder / name, text.encode()) for name, text in texts.items()]
+
+
+def write_figures(folder: Path, figures: Iterable[tuple[str, Figure]], formats: Sequence[Format]) -> list[Path]:
+    """Paths of the figures' files, each written as it is drawn. Pages that an earlier drawing had beyond these go."""
+    written = []
+    for name, figure in figures:
+        files = {f"{name}.{file_format}": render_figure(figure, file_format) for file_format in formats}
+        written += [_replace(folder / file, content) for file, content in files.items()]
+    for path in written:
+        first = path.stem.split(PAGE)[0]
+        for page in folder.glob(f"{glob.escape(first + PAGE)}*{path.suffix}"):
+            if page not in written:
+                page.unlink()
     return written
-
-
-def _figures(report: Report, estimates: Estimates) -> Iterator[tuple[str, Figure]]:
-    comparison = _comparison(report, report.pictures) if report.pictures is not None else None
-    if comparison is not None:
-        yield "comparison", comparison
-    plane = plane_figure(report, estimates)
-    if plane is not None:
-        yield "perception_distortion", plane
-    training = training_figure(report.curves) if report.curves is not None else None
-    if training is not None:
-        yield "training", training
-
-
-def _comparison(report: Report, pictures: Pictures) -> Figure | None:
-    """None where an image is missing: the page names it, and the other figures need none."""
-    try:
-        return comparison_figure(report, pictures) if pictures.images else None
-    except BenchError:
-        return None
 
 
 def _parquet(report: Report) -> bytes:

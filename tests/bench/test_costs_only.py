@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bench.errors import SuiteError
-from bench.executors.base import Watcher
+from bench.executors.base import Unwatched
 from bench.executors.local import LocalExecutor
 from bench.plan import make_plan
 from bench.report.tabulation import tabulate
@@ -19,10 +19,6 @@ from bench.suite import load_suite
 from bench.train.execution import Execution
 
 Write = Callable[[object], Path]
-
-
-class Silent(Watcher):
-    """Nobody is told anything."""
 
 
 @pytest.fixture
@@ -37,7 +33,7 @@ def test_it_ends_with_a_table_of_costs(write_suite: Write, costs: dict[str, Any]
     reference.write_text("# source: somewhere\nmethod,parameters\nnafnet,17.1\n")
     plan = make_plan(load_suite(write_suite({**costs, "reference": reference.name})))
     assert {job.kind for job in plan.jobs} == {"measure"}
-    run = run_plan(plan, Store(tmp_path / "results").open(), Execution(), LocalExecutor(), Silent())
+    run = run_plan(plan, Store(tmp_path / "results").open(), Execution(), LocalExecutor(), Unwatched())
     table = tabulate(run.report)
     assert [column.name for column in table.columns] == ["parameters", "macs", "memory", "latency"]
     nafnet, ugpnet = (next(row for row in table.rows if row.label == label) for label in ("nafnet", "ugpnet"))

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from bench.errors import SuiteError
+from bench.executors.base import Unwatched
 from bench.executors.local import LocalExecutor
 from bench.plan import Plan, make_plan
 from bench.run import run_plan
@@ -70,7 +71,7 @@ def test_the_content_is_in_the_keys_and_the_name_is_not(
     save_network(tmp_path / "released" / "net.pth", seed=1)
     changed = keys(plan_of(suite))
     kept = {label for label, key in keys(before).items() if changed[label] == key}
-    assert kept == {"stylegan2 prior"}
+    assert kept == {"stylegan2 prior", "pairs"}
 
 
 @pytest.mark.parametrize(
@@ -104,17 +105,10 @@ def test_required_fields_leave_the_other_defaults_published(write_suite: Write, 
     assert (training.optim.lr, training.optim.betas, training.loss) == (1.0, (0.9, 0.99), "l1")
 
 
-class Silent:
-    def started(self, job: Any) -> None: ...
-    def progressed(self, progress: Any) -> None: ...
-    def finished(self, job: Any, seconds: float) -> None: ...
-    def failed(self, job: Any, reason: str) -> None: ...
-
-
 def test_both_rows_get_their_numbers(write_suite: Write, document: dict[str, Any], tmp_path: Path) -> None:
     plan = plan_of(write_suite(document))
     store = Store(tmp_path / "results").open()
-    made = run_plan(plan, store, Execution(), LocalExecutor(), Silent())
+    made = run_plan(plan, store, Execution(), LocalExecutor(), Unwatched())
     assert made.outcome.failed == {}
     rows = pd.read_parquet(made.folder / "rows.parquet")
     assert set(rows.method) == {"released", "ugpnet"}

@@ -16,7 +16,7 @@ from bench import weights
 from bench.adopt import adopt_weights
 from bench.errors import SuiteError, WeightsError
 from bench.execute import Workplace
-from bench.executors.base import Watcher
+from bench.executors.base import Unwatched
 from bench.executors.local import LocalExecutor
 from bench.plan import Plan, make_plan
 from bench.registry import Checkpoint
@@ -50,10 +50,6 @@ PARTS = tuple(
     entry("ugpnet", stage, UGPNET, release="ugpnet-tiny", by_hand=True, saved_as=f"tiny/{stage}.pth")
     for stage in ("restoration", "synthesis", "fusion")
 )
-
-
-class Silent(Watcher):
-    """Nobody is told anything."""
 
 
 @pytest.fixture(autouse=True)
@@ -215,7 +211,7 @@ def test_a_run_restores_with_the_released_weights(suite: Callable[..., Path], ma
     plan = plan_of(path)
     assert kinds(plan, "nafnet") == {"load", "restore", "score"}
     store = Store(tmp_path / "results").open()
-    assert not LocalExecutor().run(plan.jobs, store, Execution(), Silent()).failed
+    assert not LocalExecutor().run(plan.jobs, store, Execution(), Unwatched()).failed
     [load] = [job for job in plan.jobs if job.kind == "load"]
     [restore] = [job for job in plan.jobs if job.kind == "restore"]
     assert set(load_weights(store.path(load.key) / "weights.safetensors")["network"]) == set(nafnet_state(path))

@@ -132,7 +132,7 @@ def test_keys_do_not_depend_on_the_process(tiny: Path) -> None:
 def test_several_seeds_train_several_times_but_the_input_is_scored_once(tiny: Path) -> None:
     plan = plan_of(tiny, "seeds=[1, 2]")
     assert trainings(plan).count("ugpnet fusion") == 2
-    assert [len(row.scores) for row in plan.rows] == [1, 2, 2, 2]
+    assert [len(row.scores["test"]) for row in plan.rows] == [1, 2, 2, 2]
 
 
 def test_what_cannot_run_says_why(write_suite: Write, tiny_document: dict[str, Any]) -> None:

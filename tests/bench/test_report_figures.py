@@ -15,7 +15,8 @@ from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 from PIL import Image
 
-from bench.report.comparison import Band, Panel, comparison_figure, wrap_label
+from bench.report.bands import Band, Panel, Strip, panel_lines
+from bench.report.comparison import comparison_figures
 from bench.report.crops import choose_boxes
 from bench.report.labels import Anchor, place_labels
 from bench.report.model import COLUMNS, Box, Family, MethodInfo, MetricInfo, Pictures, Report
@@ -104,7 +105,7 @@ def test_comparison_shows_input_methods_and_truth_in_order() -> None:
     assert report.pictures is not None
     everything = {**report.pictures.restored, "m0": report.pictures.gt}
     with figure_style():
-        figure = comparison_figure(report, replace(report.pictures, restored=everything))
+        (figure,) = comparison_figures(report, replace(report.pictures, restored=everything))
     texts = figure_texts(figure)
     assert texts[0:1] == ["Input"]
     labels = [text for text in texts if text in {"Input", "m0", "m1", "m2", "Ground truth"}]
@@ -120,7 +121,7 @@ def test_comparison_crops_the_given_box_of_a_smaller_input_as_well() -> None:
     assert report.pictures is not None
     pictures = replace(report.pictures, boxes={"x": (Box(4, 6, 16, 8),)})
     with figure_style():
-        figure = comparison_figure(report, pictures)
+        (figure,) = comparison_figures(report, pictures)
     whole, crop = figure.axes[:2]
     assert whole.images[0].get_size() == (16, 16)
     assert (whole.get_xlim(), whole.get_ylim()) == ((0, 32), (32, 0))
@@ -131,7 +132,7 @@ def test_many_methods_wrap_into_balanced_bands_within_the_page() -> None:
     report = make_report(count=11, images=("x",))
     assert report.pictures is not None
     with figure_style():
-        figure = comparison_figure(report, report.pictures)
+        (figure,) = comparison_figures(report, report.pictures)
     tops = sorted({round(axes.get_position().y1, 6) for axes in figure.axes if len(axes.patches) == 2})
     assert len(tops) == 2
     assert figure.get_figwidth() <= 6.9 + 1e-9
@@ -150,7 +151,7 @@ def test_comparison_draws_the_pixels_it_is_given() -> None:
     boxes = {"x": (Box(8, 8, 8, 8),)}
     pictures = Pictures(("x",), lambda _: red, lambda _: blue, {"m1": lambda _: red}, boxes=boxes)
     with figure_style():
-        figure = comparison_figure(report, pictures)
+        (figure,) = comparison_figures(report, pictures)
         page = np.asarray(Image.open(io.BytesIO(render_figure(figure, "png"))).convert("RGB"))
     for axes, colour in zip(figure.axes, [red, red, red, red, blue, blue], strict=True):
         box = axes.get_position()
@@ -160,8 +161,8 @@ def test_comparison_draws_the_pixels_it_is_given() -> None:
 
 def test_band_height_grows_with_wrapped_labels() -> None:
     panel = Panel("a very long label of a method that must wrap", picture(0), "")
-    band = Band((panel,), (Box(0, 0, 8, 8),), (32, 32), 0.8, True, 0.0)
-    assert band.label_lines == len(wrap_label(panel.label, 0.8)) > 1
+    band = Band(Strip((panel,), (Box(0, 0, 8, 8),), (32, 32)), 0.8)
+    assert band.label_lines == len(panel_lines(panel, 0.8)) > 1
     assert band.height > replace(band, labelled=False).height
 
 

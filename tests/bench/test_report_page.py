@@ -18,13 +18,20 @@ from PIL import Image
 from bench.report.model import Report
 from bench.report.page import gallery
 from bench.report.page.embedding import embed_figure, embed_image
+from bench.report.page.figure_view import figure_view
 from bench.report.page.page import render_page
-from bench.report.tabulation import tabulate
+from bench.report.statistics import Estimate
+from bench.report.table import Cell, Column, Row, Table
+from bench.report.tables import report_tables
 from bench.report.write import write_report
 
 
+def tables_of(report: Report) -> list[Table]:
+    return [table for tables in report_tables(report).values() for table in tables]
+
+
 def render(report: Report) -> str:
-    return render_page(report, [tabulate(report)], {})
+    return render_page(report, tables_of(report), {})
 
 
 def data_of(page: str) -> list[dict]:
@@ -77,7 +84,7 @@ def test_nothing_is_fetched_and_only_the_page_s_own_script_runs(page: str) -> No
 
 def test_labels_ids_reasons_and_suites_stay_text(nasty_page_report: Report, page: str) -> None:
     nasty = nasty_page_report.name
-    found = render_page(nasty_page_report, [tabulate(nasty_page_report)], {nasty: PNG_FILE})
+    found = render_page(nasty_page_report, tables_of(nasty_page_report), {nasty: PNG_FILE})
     elements = Elements(found)
     assert elements.tags.count("script") == Elements(page).tags.count("script") == 2
     assert "onerror" not in [name for name, _ in elements.attributes]
@@ -112,6 +119,37 @@ def test_cells_say_what_they_rest_on(page: str) -> None:
     assert "Broken, PSNR\nn/a: diverged at step 7" in tips
     assert "Plain, DISTS\nn/a: no weights" in tips
     assert "PSNR: psnr/rgb/v1" in tips
+
+
+def test_differences_say_to_what_and_how_sure(page: str) -> None:
+    tips = [str(value) for name, value in Elements(page).attributes if name == "data-tip"]
+    found = next(tip for tip in tips if tip.startswith("Joined, PSNR\n30 images\ndifference to Plain"))
+    assert re.fullmatch(r"p = [\d.e-]+, corrected [\d.e-]+", found.splitlines()[3])
+    assert re.search(r'<td data-value="-3\.[^>]*>-3\.\d\d\*', page)
+
+
+def test_every_base_begins_a_group(page_report: Report) -> None:
+    rows = [Row(label, "hybrid", (Cell(Estimate(1.0)),), base=label in "ac") for label in "abcd"]
+    table = Table("t", (Column("psnr", "PSNR", "quality", 2),), tuple(rows), (), ())
+    groups = render_page(page_report, [table], {}).split('id="table-1"')[1].split("</table>")[0].split("<tbody>")[1:]
+    assert [re.findall(r'data-value="([a-d])"', group) for group in groups] == [["a", "b"], ["c", "d"]]
+    assert [group.count("data-base") for group in groups] == [1, 1]
+    assert "a (base)" in groups[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "caption"),
+    [
+        (
+            "comparison_page2",
+            "Input, methods and ground truth; crops where the methods disagree about fine detail. Page 2.",
+        ),
+        ("modules_photos", "From the input to the result: the images inside each method. Test set photos."),
+        ("my_own", "My own."),
+    ],
+)
+def test_figures_are_captioned_by_their_names(name: str, caption: str) -> None:
+    assert figure_view(name, PNG_FILE).caption == caption
 
 
 def test_a_page_needs_neither_pictures_nor_figures_nor_provenance(page_report: Report) -> None:
@@ -210,7 +248,7 @@ def test_figures_are_png_or_svg(page_report: Report) -> None:
     svg = b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>'
     assert embed_figure(svg) == f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
     assert len(embed_figure(PNG_FILE)) <= len(base64.b64encode(PNG_FILE)) + 30
-    found = render_page(page_report, [tabulate(page_report)], {"plane_of_mine": PNG_FILE})
+    found = render_page(page_report, tables_of(page_report), {"plane_of_mine": PNG_FILE})
     assert "<figcaption>Plane of mine.</figcaption>" in found
 
 

@@ -13,7 +13,8 @@ import pytest
 
 from bench.report.model import Report
 from bench.report.page.page import render_page
-from bench.report.tabulation import tabulate
+from bench.report.table import Table
+from bench.report.tables import report_tables
 
 REQUIRED = "BENCH_BROWSER_REQUIRED"
 """Set where a missing browser must be a failure (.ci/run)."""
@@ -44,10 +45,14 @@ def browser() -> Iterator[Any]:
         launched.close()
 
 
+def tables_of(report: Report) -> list[Table]:
+    return [table for tables in report_tables(report).values() for table in tables]
+
+
 @pytest.fixture(scope="module")
 def address(page_report: Report, tmp_path_factory: pytest.TempPathFactory) -> str:
     path: Path = tmp_path_factory.mktemp("page") / "report.html"
-    path.write_text(render_page(page_report, [tabulate(page_report)], {"plane": SVG}), encoding="utf-8")
+    path.write_text(render_page(page_report, tables_of(page_report), {"plane": SVG}), encoding="utf-8")
     return path.as_uri()
 
 
@@ -115,12 +120,12 @@ def open_page(browser: Any, watch: Watch) -> Iterator[Callable[..., Any]]:
 
 
 def labels(page: Any) -> list[str]:
-    found = page.locator("#results tbody th").all_inner_texts()
+    found = page.locator("#table-1 tbody th").all_inner_texts()
     return [text.split("\n")[0].split(maxsplit=1)[1].rstrip("0123456789 ,") for text in found]
 
 
 def header(page: Any, name: str) -> Any:
-    return page.locator("#results thead button", has_text=re.compile(rf"^{re.escape(name)}"))
+    return page.locator("#table-1 thead button", has_text=re.compile(rf"^{re.escape(name)}"))
 
 
 GIVEN = ["blurred", "Plain", "Prior", "Joined", "Broken"]
@@ -146,23 +151,37 @@ def test_sorting_by_keyboard_by_a_distance_and_by_name(page: Any) -> None:
     assert labels(page) == ["Plain", "Joined", "blurred", "Prior", "Broken"]
     header(page, "Method").click()
     assert labels(page) == ["blurred", "Broken", "Joined", "Plain", "Prior"]
-    assert page.locator("#results [aria-sort]").count() == 1
+    assert page.locator("#table-1 [aria-sort]").count() == 1
     header(page, "Params").click()
     assert labels(page)[0] == "Plain"
 
 
+def test_a_base_stays_above_its_differences(page: Any) -> None:
+    def order() -> list[str]:
+        return page.locator("#table-2 tbody th").evaluate_all("all => all.map((one) => one.dataset.value)")
+
+    psnr = page.locator("#table-2 thead button", has_text="PSNR")
+    for expected in (
+        ["Plain", "Joined", "blurred", "Prior", "Broken"],
+        ["Plain", "Prior", "blurred", "Joined", "Broken"],
+    ):
+        psnr.click()
+        assert order() == expected
+    assert labels(page) == GIVEN
+
+
 def test_a_cell_tells_what_it_rests_on_to_pointer_and_keyboard(page: Any) -> None:
     tip = page.locator("#tip")
-    page.locator("#results tbody tr").nth(1).locator("td").first.hover()
+    page.locator("#table-1 tbody tr").nth(1).locator("td").first.hover()
     assert tip.inner_text() == "Plain, PSNR\n30 images\nseeds 1, 2\njobs Plain-1, Plain-2"
     page.keyboard.press("Escape")
     assert tip.is_hidden()
-    page.locator("#results tbody td[tabindex='0']").focus()
+    page.locator("#table-1 tbody td[tabindex='0']").focus()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowRight")
     assert tip.inner_text().startswith("Plain, LPIPS")
     assert page.evaluate("document.activeElement.getAttribute('aria-describedby')") == "tip"
-    page.locator("#results thead sup a").first.hover()
+    page.locator("#table-1 thead sup a").first.hover()
     assert tip.inner_text() == "PSNR: psnr/rgb/v1"
 
 
@@ -435,7 +454,7 @@ def test_every_control_has_a_name(page: Any) -> None:
 
 def test_labels_stay_text_where_the_script_shows_them(nasty_page_report: Report, browser: Any, tmp_path: Path) -> None:
     path = tmp_path / "nasty.html"
-    path.write_text(render_page(nasty_page_report, [tabulate(nasty_page_report)], {}), encoding="utf-8")
+    path.write_text(render_page(nasty_page_report, tables_of(nasty_page_report), {}), encoding="utf-8")
     watched = Watch(path.as_uri())
     with browser.new_context() as context:
         page = watched.listen(context.new_page())
@@ -451,7 +470,7 @@ def test_labels_stay_text_where_the_script_shows_them(nasty_page_report: Report,
 
 def test_print_has_tables_and_figures_but_no_browser(page: Any) -> None:
     page.emulate_media(media="print")
-    assert page.locator("#results table").is_visible()
+    assert page.locator("#table-1").is_visible()
     assert page.locator("#figures img").is_visible()
     assert page.locator("#images").is_hidden()
     assert page.locator("nav").is_hidden()

@@ -10,7 +10,16 @@ import pytest
 from scipy import stats
 
 from bench.report.model import COLUMNS
-from bench.report.statistics import Estimate, bootstrap_interval, collect_samples, estimate_rows, pareto, rank
+from bench.report.statistics import (
+    Estimate,
+    bootstrap_intervals,
+    bootstrap_means,
+    collect_samples,
+    estimate_rows,
+    pareto,
+    percentile_interval,
+    rank,
+)
 
 
 def frame(values: dict[tuple[int, str], float], method: str = "a", metric: str = "psnr") -> pd.DataFrame:
@@ -26,7 +35,7 @@ def estimate_one(values: dict[tuple[int, str], float]) -> Estimate:
 
 def test_bootstrap_interval_agrees_with_scipy() -> None:
     values = np.random.default_rng(3).gamma(2.0, 2.0, size=60)
-    low, high = bootstrap_interval(values, np.random.default_rng(0), resamples=20_000)
+    low, high = percentile_interval(bootstrap_means(values[None], np.random.default_rng(0), resamples=20_000))
     reference = stats.bootstrap((values,), np.mean, n_resamples=20_000, method="percentile", rng=1).confidence_interval
     assert low == pytest.approx(reference.low, abs=0.03)
     assert high == pytest.approx(reference.high, abs=0.03)
@@ -34,12 +43,21 @@ def test_bootstrap_interval_agrees_with_scipy() -> None:
     assert high - low == pytest.approx(2 * 1.96 * values.std() / np.sqrt(60), rel=0.05)
 
 
-def test_bootstrap_interval_is_the_percentiles_of_resampled_means() -> None:
-    values = np.array([1.0, 2.0, 5.0, 9.0])
+def test_bootstrap_means_are_those_of_the_drawn_images_whatever_the_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.array([[1.0, 2.0, 5.0, 9.0], [3.0, 1.0, 0.0, 2.0]])
     draws = np.random.default_rng(11).integers(4, size=(2000, 4))
-    means = [np.mean([values[i] for i in draw]) for draw in draws]
-    expected = (np.percentile(means, 2.5), np.percentile(means, 97.5))
-    assert bootstrap_interval(values, np.random.default_rng(11)) == pytest.approx(expected, abs=1e-12)
+    expected = [[np.mean([row[i] for i in draw]) for row in values] for draw in draws]
+    assert bootstrap_means(values, np.random.default_rng(11)) == pytest.approx(np.array(expected), abs=1e-12)
+    monkeypatch.setattr("bench.report.statistics.DRAWS_AT_ONCE", 30)
+    assert bootstrap_means(values, np.random.default_rng(11)) == pytest.approx(np.array(expected), abs=1e-12)
+
+
+def test_intervals_of_equal_length_share_their_resamples() -> None:
+    values = np.random.default_rng(2).normal(size=12)
+    found = bootstrap_intervals({"a": values, "b": values + 1, "one": values[:1], "inf": np.array([1.0, inf])})
+    assert set(found) == {"a", "b"}
+    assert np.subtract(found["b"], found["a"]) == pytest.approx(np.ones(2), abs=1e-12)
+    assert found["a"] == pytest.approx(percentile_interval(bootstrap_means(values[None], np.random.default_rng(0))))
 
 
 def test_seeds_are_averaged_per_image_and_spread_is_between_seed_means() -> None:

@@ -94,7 +94,7 @@ def test_unavailable_metrics_and_methods_say_why_in_every_format() -> None:
 
 def test_cost_columns_appear_only_where_known() -> None:
     names = [column.name for column in tabulate(small_report()).columns]
-    assert names == ["psnr", "swd", "fid", "parameters", "macs", "latency"]
+    assert names == ["psnr", "swd", "fid", "rank", "parameters", "macs", "latency"]
     bare = Report("x", make_rows({"a": (20.0, 1.0)}), (PSNR,), (MethodInfo("a", "regression"),))
     assert [column.name for column in tabulate(bare).columns] == ["psnr"]
 

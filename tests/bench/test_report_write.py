@@ -73,6 +73,17 @@ def test_figures_without_data_are_left_out(tmp_path: Path) -> None:
     assert {path.name for path in write_report(tmp_path, lone)} == TABLES | PAGE
 
 
+def test_a_baseline_and_other_test_sets_add_their_tables(tmp_path: Path) -> None:
+    report = make_report(figures=False)
+    lone = replace(report, metrics=METRICS[:1], rows=report.rows[report.rows.metric == "psnr"])
+    other = replace(lone, test="photos", rows=lone.rows.assign(test="photos"))
+    written = write_report(tmp_path, replace(lone, baseline="NAFNet", ood=(other,)))
+    added = {f"{name}.{ending}" for name in ("differences", "ood") for ending in ("md", "csv", "tex")}
+    assert {path.name for path in written} == TABLES | PAGE | added
+    assert "NAFNet (base)" in (tmp_path / "differences.md").read_text()
+    assert "photos \N{MINUS SIGN} test" in (tmp_path / "ood.md").read_text()
+
+
 def test_equal_rows_in_any_order_and_process_give_equal_bytes(run: Path, tmp_path: Path) -> None:
     """String hashes differ between processes, and so would whatever is ordered or named by them."""
     code = (

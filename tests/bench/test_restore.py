@@ -18,6 +18,7 @@ from bench.cli import app
 from bench.data.pairs import Pairs
 from bench.data.sources import open_source
 from bench.evaluate import to_bytes
+from bench.executors.base import Unwatched
 from bench.executors.local import LocalExecutor
 from bench.plan import Plan, make_plan
 from bench.resolve import lone_row
@@ -35,13 +36,6 @@ TINY = Path(__file__).with_name("tiny.yaml")
 RNG = np.random.default_rng(0)
 NARROW = {"width": 4, "enc_blk_nums": [1], "dec_blk_nums": [1]}
 SETS = [part for field, value in NARROW.items() for part in ("--set", f"{field}={value}")]
-
-
-class Silent:
-    def started(self, job: object) -> None: ...
-    def progressed(self, progress: object) -> None: ...
-    def finished(self, job: object, seconds: float) -> None: ...
-    def failed(self, job: object, reason: str) -> None: ...
 
 
 def restore(*arguments: object) -> Result:
@@ -62,7 +56,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Plan]:
     (root / "tiny.yaml").write_text(yaml.safe_dump(document))
     store = Store(root / "results").open()
     plan = make_plan(load_suite(root / "tiny.yaml"), store.cache)
-    return run_plan(plan, store, Execution(), LocalExecutor(), Silent()).folder, plan
+    return run_plan(plan, store, Execution(), LocalExecutor(), Unwatched()).folder, plan
 
 
 @pytest.fixture
@@ -94,7 +88,7 @@ def test_a_row_restores_what_its_run_restored(finished: tuple[Path, Plan]) -> No
         restored = to_bytes(restorer.network(lq[None])[0].permute(1, 2, 0).numpy())
     store = Store(folder.parent.parent)
     scored = next(
-        row.scores[9] for row in plan.rows if row.row.label == "ugpnet"
+        row.scores["test"][9] for row in plan.rows if row.row.label == "ugpnet"
     )  # the first seed that the suite lists
     made = store.path(next(job for job in plan.jobs if job.key == scored).inputs["restored"])
     assert np.array_equal(restored, np.asarray(Image.open(made / "images" / "00000.png")))

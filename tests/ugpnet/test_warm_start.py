@@ -13,7 +13,7 @@ from ugpnet.nn.nafnet import NAFNet
 from ugpnet.nn.rrdbnet import RRDBNet
 from ugpnet.nn.tap import Tap
 from ugpnet.restoration import ResidualRestoration, restoration_module
-from ugpnet.warm_start import start_fusion, start_restoration
+from ugpnet.warm_start import OFFSET, start_fusion, start_restoration
 
 EXAMPLE = torch.zeros(1, 3, 32, 32)
 
@@ -76,7 +76,7 @@ def test_a_direct_network_has_nothing_to_start() -> None:
 def fused(channels: int = 12, syn_channels: int = 4) -> tuple[FusionModule, ResidualRestoration]:
     module = started(nafnet(), channels)
     fusion = FusionModule(syn_channels, channels, channels, blocks=2)
-    start_fusion(fusion, module)
+    start_fusion(fusion, module, "features", EXAMPLE)
     return fusion, module
 
 
@@ -97,7 +97,39 @@ def test_every_weight_of_the_fusion_module_still_learns() -> None:
     assert all(parameter.grad is not None and parameter.grad.abs().sum() > 0 for parameter in fusion.parameters())
 
 
-@pytest.mark.parametrize("reg_channels", [3, 16])
-def test_a_fusion_module_of_another_width_is_refused(reg_channels: int) -> None:
-    with pytest.raises(ValueError, match="features of its width"):
-        start_fusion(FusionModule(4, reg_channels, 8), started(nafnet(), 12))
+@torch.no_grad()
+def test_fusing_images_begins_with_x_reg() -> None:
+    fusion = FusionModule(3, 3, 8, blocks=2)
+    start_fusion(fusion, started(nafnet(), 12), "images", EXAMPLE)
+    x_reg = torch.rand(2, 3, 8, 8) - 0.2  # restored images are not clamped
+    made = fusion(torch.randn(2, 3, 8, 8), x_reg)
+    torch.testing.assert_close(made[..., 1:-1, 1:-1], x_reg[..., 1:-1, 1:-1])
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("channels", [4, 6])
+def test_a_direct_network_hands_its_own_image_head_over(channels: int) -> None:
+    network, x = RRDBNet(num_feat=4, num_block=1, scale=1).eval(), smooth_images()
+    fusion = FusionModule(3, 4, channels, blocks=2)
+    start_fusion(fusion, restoration_module(network), "features", EXAMPLE)
+    x_reg, f_reg = network.both(x)
+    assert f_reg.min() > -OFFSET
+    torch.testing.assert_close(
+        fusion(torch.randn(2, 3, 48, 48), f_reg)[..., 2:-2, 2:-2], x_reg[..., 2:-2, 2:-2], rtol=1e-4, atol=1e-4
+    )
+
+
+@torch.no_grad()
+def test_a_residual_network_without_its_structure_encoder_begins_with_the_residual() -> None:
+    network, x = nafnet(), smooth_images()
+    fusion = FusionModule(4, 12, 12, blocks=1)
+    start_fusion(fusion, restoration_module(network, structure_encoder=False), "features", EXAMPLE)
+    _, f_reg = network.both(x)
+    lifted = f_reg.clamp(min=-OFFSET)
+    residual = network.ending(lifted)
+    torch.testing.assert_close(fusion(torch.randn(2, 4, 48, 48), f_reg)[..., 1:-1, 1:-1], residual[..., 1:-1, 1:-1])
+
+
+def test_a_fusion_module_narrower_than_the_feature_is_refused() -> None:
+    with pytest.raises(ValueError, match="8 < 12"):
+        start_fusion(FusionModule(4, 12, 8), started(nafnet(), 12), "features", EXAMPLE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bench.report.difference import Difference
 from bench.report.table import Cell, Column, Row, Table
 
 
@@ -13,8 +14,8 @@ def sort_value(cell: Cell) -> str:
 
 
 def describe_cell(table: Table, row: Row, column: Column, cell: Cell) -> str:
-    """Lines of the tooltip: what it is, images, seeds, the keys of the jobs that made it, footnotes."""
-    lines = [f"{row.label}, {column.label}"]
+    """Lines of the tooltip: what it is, images, seeds, the keys of the jobs that made it, tests, footnotes."""
+    lines = [f"{row.title}, {column.label}"]
     found = cell.estimate
     if found is None:
         reason = row.reason or column.reason
@@ -23,7 +24,16 @@ def describe_cell(table: Table, row: Row, column: Column, cell: Cell) -> str:
         lines += [f"{found.images} image{'s' if found.images > 1 else ''}"] if found.images else []
         lines += [f"{_plural('seed', found.seeds)} {', '.join(map(str, found.seeds))}"] if found.seeds else []
         lines += [f"{_plural('job', found.keys)} {', '.join(found.keys)}"] if found.keys else []
+    if cell.difference is not None:
+        lines += _describe_difference(cell.difference)
     return "\n".join([*lines, *(table.footnotes[note - 1] for note in cell.notes)])
+
+
+def _describe_difference(difference: Difference) -> list[str]:
+    lines = [f"difference to {difference.base}"]
+    if difference.p is not None and difference.adjusted is not None:
+        lines.append(f"p = {difference.p:.2g}, corrected {difference.adjusted:.2g}")
+    return lines
 
 
 def _plural(noun: str, things: tuple[object, ...]) -> str:

@@ -14,28 +14,23 @@ from bench.report.family import FAMILY_MARKS
 from bench.report.model import Report
 from bench.report.page.browser_data import gallery_data
 from bench.report.page.cells import describe_cell, sort_value
-from bench.report.page.embedding import embed_figure
+from bench.report.page.figure_view import figure_view
 from bench.report.page.gallery import Gallery, make_galleries, missing_pictures
-from bench.report.table import Table, format_interval, format_number, format_reference, format_spread
+from bench.report.table import (
+    Table,
+    format_interval,
+    format_reference,
+    format_spread,
+    format_star,
+    format_value,
+    missing,
+)
 
 HERE = Path(__file__).parent
 SCRIPTS = (
     "elements.js", "copying.js", "sorting.js", "tips.js", "zoom.js",
     "strip.js", "tiles.js", "scores.js", "browser.js", "start.js",
 )  # fmt: skip
-CAPTIONS: Mapping[str, str] = {
-    "comparison": "Input, methods and ground truth; crops where the methods disagree about fine detail.",
-    "perception_distortion": "The perception-distortion plane: fidelity against perceptual distance, with 95 % intervals.",
-    "training": "Training losses.",
-}
-
-
-class FigureView(NamedTuple):
-    """A figure of the page."""
-
-    name: str
-    uri: str
-    caption: str
 
 
 class TestSet(NamedTuple):
@@ -55,7 +50,7 @@ def render_page(report: Report, tables: Sequence[Table], figures: Mapping[str, b
     style, script = _style(), _script()
     return _environment().get_template("template.html.j2").render(
         report=report, tables=tables, galleries=galleries, test_sets=[*_test_sets(report)],
-        figures=[FigureView(name, embed_figure(content), _caption(name)) for name, content in figures.items()],
+        figures=[figure_view(name, content) for name, content in figures.items()],
         warnings=[*_warnings(report, galleries)],
         environment=[*_flatten(report.provenance.environment)] if report.provenance is not None else [],
         style=style, script=script, policy=_policy(style, script), data=[gallery_data(gallery) for gallery in galleries],
@@ -67,7 +62,9 @@ def _environment() -> jinja2.Environment:
         loader=jinja2.FileSystemLoader(HERE), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
-    functions = (sort_value, describe_cell, format_number, format_interval, format_spread, format_reference)
+    functions = (
+        sort_value, describe_cell, format_value, format_star, format_interval, format_spread, format_reference, missing,
+    )  # fmt: skip
     environment.globals |= {function.__name__: function for function in functions} | {"marks": FAMILY_MARKS}
     return environment
 
@@ -92,10 +89,6 @@ def _policy(style: str, script: str) -> str:
 
 def _source(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-def _caption(name: str) -> str:
-    return CAPTIONS.get(name, name.replace("_", " ").capitalize() + ".")
 
 
 def _test_sets(report: Report) -> Iterator[TestSet]:

@@ -22,13 +22,15 @@ function nextOrder(current, first) {
   return current === first ? OPPOSITE[first] : null;
 }
 
-/** Rows by the values of a column; those without one come last in either order. */
+/** Rows by the values of a column: a base stays above what is compared with it, rows without a value come last. */
 function sortedRows(rows, column, order, text) {
   const sign = order === "ascending" ? 1 : -1;
-  const valued = rows.map((row) => ({ row, value: row.cells[column].dataset.value }));
+  const isBase = (row) => "base" in row.dataset;
+  const valued = rows.filter((row) => !isBase(row)).map((row) => ({ row, value: row.cells[column].dataset.value }));
   const compare = text
     ? (a, b) => a.value.localeCompare(b.value, undefined, { numeric: true })
     : (a, b) => Math.sign(Number(a.value) - Number(b.value)) || 0;
   const present = valued.filter(({ value }) => value !== "").sort((a, b) => sign * compare(a, b));
-  return [...present, ...valued.filter(({ value }) => value === "")].map(({ row }) => row);
+  const missing = valued.filter(({ value }) => value === "");
+  return [...rows.filter(isBase), ...[...present, ...missing].map(({ row }) => row)];
 }

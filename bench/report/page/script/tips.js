@@ -41,8 +41,8 @@ function enableArrows(table) {
     const cell = event.target.closest("td[data-tip]");
     if (!cell || !(event.key in STEPS)) return;
     const [down, right] = STEPS[event.key];
-    const row = table.tBodies[0].rows[cell.parentElement.sectionRowIndex + down];
-    const next = row?.cells[cell.cellIndex + right];
+    const rows = [...table.tBodies].flatMap((body) => [...body.rows]);
+    const next = rows[rows.indexOf(cell.parentElement) + down]?.cells[cell.cellIndex + right];
     if (!next?.matches("td[data-tip]")) return;
     event.preventDefault();
     cell.tabIndex = -1;

@@ -1,0 +1,34 @@
+"""Images that jobs left in the store, found by the image's id."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from bench.errors import StoreError
+
+
+@dataclass(frozen=True)
+class ImageFiles:
+    """A loader: the images in `folder` of the store, `NNNNN.png` in the order of `places`; `what` they are, for messages."""
+
+    store: Path
+    folder: str
+    places: Mapping[str, int] = field(repr=False)
+    what: str
+
+    def __call__(self, name: str) -> NDArray[np.uint8]:
+        """Image `name` (H, W, 3). Raises StoreError naming the row, the image and the file where it is gone or damaged."""
+        path = self.store / self.folder / f"{self.places[name]:05d}.png"
+        try:
+            with Image.open(path) as image:
+                return np.asarray(image.convert("RGB"))
+        except (OSError, UnidentifiedImageError) as error:
+            why = "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read ({error})"
+            remedy = f"delete {self.store / self.folder.split('/')[0]} and run the suite again"
+            raise StoreError(f"{self.what}: the file of image {name!r}, {path}, {why}; {remedy}") from None

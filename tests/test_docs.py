@@ -1,0 +1,59 @@
+"""What the guides in docs/ print, typed as printed."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench import metrics
+from bench.errors import BenchError
+from bench.metrics import names
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def blocks(guide: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", (DOCS / guide).read_text(), re.DOTALL)
+
+
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder where Python finds modules, with the metric as printed."""
+    (tmp_path / "mylab").mkdir()
+    (tmp_path / "mylab" / "edges.py").write_text(blocks("add-a-metric.md", "python")[0])
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(__import__("sys").modules, "mylab", raising=False)
+    return tmp_path
+
+
+def test_the_printed_metric_works(lab: Path) -> None:
+    spec, metric = names.spec("mylab.edges"), metrics.create("mylab.edges")
+    assert (spec.label, spec.decimals, spec.of_set, spec.higher_is_better) == ("Edges", 2, False, False)
+    assert (metric.name, metric.protocol) == ("mylab.edges", "edges/horizontal/rgb/8bit/mean-abs/v1")
+    flat = np.zeros((4, 4, 3), np.uint8)
+    stripes = flat.copy()
+    stripes[:, ::2] = 6
+    assert metric.score(flat, flat) == 0  # type: ignore[arg-type]
+    assert metric.score(stripes, flat) == 6  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("nowhere.edges", "", "metric 'nowhere.edges': cannot be imported: No module named 'nowhere'"),
+        ("mylab.none", "", "metric 'mylab.none': its module defines 0 classes with `score`"),
+        (
+            "mylab.silent",
+            "class A:\n    label = 'A'\n    def score(self, a, b): ...\n",
+            "A does not say its decimals, ",
+        ),
+    ],
+)
+def test_what_is_no_metric_is_named(lab: Path, name: str, content: str, message: str) -> None:
+    (lab / "mylab" / f"{name.split('.')[1]}.py").write_text(content)
+    with pytest.raises(BenchError) as caught:
+        names.check_name(name)
+    assert message in str(caught.value)
