@@ -167,6 +167,22 @@ def restore(
     _guard(call)
 
 
+@app.command("schema")
+def write_schema(
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Write it there.", show_default=False)
+    ] = None,
+) -> None:
+    """The JSON schema of suites, by which an editor completes and checks them as they are typed."""
+
+    def call() -> int:
+        from bench.commands import write_schema
+
+        return write_schema(out)
+
+    _guard(call)
+
+
 weights_app = typer.Typer(no_args_is_help=True, help="Released weights: list, fetch, verify.")
 app.add_typer(weights_app, name="weights")
 

@@ -15,7 +15,7 @@ from bench.device import find_device
 from bench.executors.local import LocalExecutor
 from bench.plan import Plan, make_plan
 from bench.run import Run, failures, run_plan
-from bench.store import Store
+from bench.store import Store, write_atomically
 from bench.suite import Suite, load_suite
 from bench.train.execution import Execution
 from bench.view import TerminalView, plan_gaps, plan_table, plan_total
@@ -32,10 +32,20 @@ def run_suite(path: Path, profile: str, assignments: Sequence[str], results: Pat
     store = Store(results).open()
     plan = _plan(load_suite(path, profile, assignments), store)
     _print_plan(console, plan, store)
+    execution = _execution(plan, store, workers)
     with TerminalView(console, len(plan.jobs)) as view:
-        run = run_plan(plan, store, Execution(workers=workers), LocalExecutor(), view)
+        run = run_plan(plan, store, execution, LocalExecutor(), view)
     _print_result(console, run)
     return 1 if run.outcome.failed else 0
+
+
+def _execution(plan: Plan, store: Store, workers: int) -> Execution:
+    loggers = plan.suite.file.loggers
+    if loggers and any(job.kind == "train" and not store.has(job.key) for job in plan.jobs):
+        from bench.train.loggers import log_in
+
+        log_in(loggers)
+    return Execution(workers=workers, loggers=loggers, suite=plan.suite.file.name)
 
 
 def show_plan(path: Path, profile: str, assignments: Sequence[str], results: Path) -> int:
@@ -45,6 +55,10 @@ def show_plan(path: Path, profile: str, assignments: Sequence[str], results: Pat
 
 
 def _plan(suite: Suite, store: Store) -> Plan:
+    if suite.file.loggers:
+        from bench.train.loggers import check_loggers
+
+        check_loggers(suite.file.loggers)
     return make_plan(suite, store.cache)
 
 
@@ -148,6 +162,17 @@ def show_methods(name: str | None) -> int:
 
         shown = methods_table(list_methods()) if name is None else method_sheet(describe(name))
     console.print(shown)
+    return 0
+
+
+def write_schema(out: Path | None) -> int:
+    """The schema of suites, into a file or onto standard output."""
+    from bench.schema import schema_text
+
+    if out is None:
+        print(schema_text(), end="")
+    else:
+        write_atomically(out, schema_text().encode())
     return 0
 
 

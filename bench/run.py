@@ -58,14 +58,19 @@ def run_name(plan: Plan) -> str:
     """`<profile>-<8 digits>`: the same suite with the same profile and overrides is the same run."""
     import hashlib
 
-    digest = hashlib.sha256(canonical(plan.suite.document).encode()).hexdigest()
+    digest = hashlib.sha256(canonical(_compared(plan)).encode()).hexdigest()
     return f"{plan.suite.profile}-{digest[:8]}"
+
+
+def _compared(plan: Plan) -> dict[str, Any]:
+    """The resolved suite; who watches its trainings does not make another run of it."""
+    return {name: value for name, value in plan.suite.document.items() if name != "loggers"}
 
 
 def _manifest(plan: Plan, outcome: Outcome) -> dict[str, Any]:
     """What made this run: the resolved suite and every job's key; equal manifests mean equal reports."""
     return {
-        "suite": plan.suite.document, "suite_file": os.path.basename(plan.suite.path), "profile": plan.suite.profile,
+        "suite": _compared(plan), "suite_file": os.path.basename(plan.suite.path), "profile": plan.suite.profile,
         "jobs": {job.key: {"kind": job.kind, "label": job.label} for job in plan.jobs},
         "reference": _published(plan), "failed": dict(sorted(outcome.failed.items())), "unavailable": dict(plan.unavailable),
     }  # fmt: skip

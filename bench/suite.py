@@ -19,6 +19,7 @@ from bench.report.model import MAIN_TEST
 from bench.report.reference import Reference, read_reference
 from bench.resolve import Resolver
 from bench.row import Row
+from bench.train.execution import Logger
 from methods.base import Task, suggest
 from ugpnet.recipe import Config
 
@@ -96,6 +97,7 @@ class SuiteFile(Config):
     reference: str | None = None
     measure: Measure | None = Measure()
     figures: Figures = Figures()
+    loggers: tuple[Logger, ...] = ()
     profiles: dict[str, dict[str, Any]] = {}
 
     @field_validator("metrics")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Split = Literal["train", "val", "test"]
 Fit = Literal["resize", "center_crop", "random_crop"]
@@ -86,4 +86,37 @@ class PairedData(DataModel):
         return template
 
 
-DataConfig = Annotated[PortraitsData | PhotosData | FolderData | PairedData, Field(discriminator="source")]
+class HuggingFaceData(DataModel):
+    """Images of a Hugging Face data set: a column of one of its splits.
+
+    `path` is a folder (written by `save_to_disk`, or with parquet or image files), relative to the suite's, else an id on
+    the hub (`owner/name`), of which `revision` is a branch, tag or commit. `split` is written as the library does
+    (`test[:500]`). Images are named by `id_column`, else by split and row. `start`, `count`, `size`, `fit` and `on_error`
+    are those of `folder`. Where `lq_column` has degraded images made elsewhere, pairs are cropped at the centre as those
+    of `paired` are (`fit: center_crop`).
+    """
+
+    source: Literal["huggingface"] = "huggingface"
+    path: str
+    config: str | None = None
+    split: str = "train"
+    column: str = "image"
+    lq_column: str | None = None
+    id_column: str | None = None
+    revision: str | None = None
+    start: Annotated[int, Field(ge=0)] = 0
+    count: Count | None = None
+    size: Size | None = None
+    fit: Fit = "resize"
+    on_error: OnError = "fail"
+
+    @model_validator(mode="after")
+    def _pairs_are_cropped(self) -> HuggingFaceData:
+        if self.lq_column is not None and self.size is not None and self.fit != "center_crop":
+            raise ValueError("pairs (`lq_column`) of a `size` are cropped at the centre; write `fit: center_crop`")
+        return self
+
+
+DataConfig = Annotated[
+    PortraitsData | PhotosData | FolderData | PairedData | HuggingFaceData, Field(discriminator="source")
+]

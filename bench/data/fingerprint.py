@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 READING = 1
 """Raise it when reading, cropping or reducing gives other pixels for the same file."""
@@ -24,17 +24,21 @@ def fingerprint(kind: str, settings: Mapping[str, Setting], images: Sequence[tup
 
 
 def digest_files(paths: Sequence[Path], cache: Path | None = None) -> list[str]:
-    """sha256 of each file's bytes.
+    """sha256 of each file's bytes, remembered as by `digest_all` as long as the file is unchanged."""
+    return digest_all([file_key(path) for path in paths], lambda index: paths[index].read_bytes(), cache)
 
-    `cache` is a JSON file that is read, completed and replaced atomically. It holds digests by (absolute
-    path, size, modification time in ns), so that an unchanged folder is hashed once; a damaged or missing
-    cache counts as empty.
+
+def digest_all(keys: Sequence[str], content: Callable[[int], Any], cache: Path | None = None) -> list[str]:
+    """sha256 of `content(i)`, bytes or a buffer, for each of `keys`, where equal keys promise equal content.
+
+    `cache` is a JSON file of digests by key that is read, completed and replaced atomically, so that what is unchanged is
+    hashed once; a damaged or missing cache counts as empty.
     """
     known = _load(cache)
-    keys = [_key(path) for path in paths]
-    missing = [(key, path) for key, path in zip(keys, paths, strict=True) if key not in known]
+    missing = {key: index for index, key in enumerate(keys) if key not in known}
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        fresh = dict(zip((key for key, _ in missing), pool.map(_digest, (path for _, path in missing)), strict=True))
+        made = pool.map(lambda index: hashlib.sha256(content(index)).hexdigest(), missing.values())
+        fresh = dict(zip(missing, made, strict=True))
     if cache is not None and fresh:
         # Read again: another run may have added to it meanwhile.
         _save(cache, {**_load(cache), **fresh})
@@ -42,11 +46,8 @@ def digest_files(paths: Sequence[Path], cache: Path | None = None) -> list[str]:
     return [known[key] for key in keys]
 
 
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _key(path: Path) -> str:
+def file_key(path: Path) -> str:
+    """What a file is known by as long as it is unchanged: absolute path, size, modification time in ns."""
     stat = path.stat()
     return f"{path.absolute()}|{stat.st_size}|{stat.st_mtime_ns}"
 

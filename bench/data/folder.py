@@ -13,7 +13,7 @@ from bench.data.fingerprint import digest_files, fingerprint
 from bench.data.fit import fit_square
 from bench.data.images import check_image, read_image
 from bench.data.listing import drop_unusable, list_images, take
-from bench.errors import DataError
+from bench.data.scale import check_size
 
 
 class FolderSource:
@@ -52,6 +52,4 @@ class FolderSource:
 
     def _check(self, name: str) -> None:
         path = self._paths[name]
-        short_side, _ = check_image(path)
-        if self._config.size is not None and short_side < self._config.size:
-            raise DataError(f"{path}: its shorter side, {short_side} pixels, is below size {self._config.size}")
+        check_size(check_image(path), self._config.size, path)

@@ -60,7 +60,7 @@ def drop_unusable(names: Iterable[str], check: Callable[[str], None], on_error: 
     return kept, list(failures)
 
 
-def take(names: Sequence[str], start: int, count: int | None, where: Path) -> list[str]:
+def take(names: Sequence[str], start: int, count: int | None, where: Path | str) -> list[str]:
     """`count` names from the `start`-th on (all if None); DataError if there are fewer.
 
     Counted before anything is skipped: a file that gets damaged must not move the border between two splits.

@@ -14,6 +14,7 @@ from bench.data.fit import center_crop
 from bench.data.images import check_image, read_image
 from bench.data.listing import abridge, drop_unusable, list_images, natural_key, take
 from bench.data.meta_info import read_meta_info
+from bench.data.scale import Sides, check_scale, check_size, find_scale
 from bench.errors import DataError
 
 
@@ -36,9 +37,9 @@ class PairedSource:
         self._lq = list_images(root / config.lq)
         self._partner, lonely = self._match(None if config.meta_info is None else root / config.meta_info)
         names = take(list(self._partner), config.start, config.count, root / config.gt)
-        self._sides: dict[str, tuple[tuple[int, int], tuple[int, int]]] = {}
+        self._sides: dict[str, tuple[Sides, Sides]] = {}
         readable, damaged = drop_unusable(names, self._check_files, config.on_error)
-        self.scale = self._scale_of(readable[0])
+        self.scale = find_scale(*self._sides[readable[0]], config.size, self._gt[readable[0]])
         self.ids, unequal = drop_unusable(readable, self._check_scale, config.on_error)
         self.skipped = [*lonely, *damaged, *unequal]
 
@@ -91,23 +92,11 @@ class PairedSource:
 
     def _check_files(self, name: str) -> None:
         gt, lq = check_image(self._gt[name]), check_image(self._lq[self._partner[name]])
-        if self._config.size is not None and gt[0] < self._config.size:
-            raise DataError(f"{self._gt[name]}: its shorter side, {gt[0]} pixels, is below size {self._config.size}")
+        check_size(gt, self._config.size, self._gt[name])
         self._sides[name] = gt, lq
 
-    def _scale_of(self, name: str) -> int:
-        gt, lq = self._sides[name]
-        scale = max(1, gt[0] // lq[0])
-        if self._config.size is not None and self._config.size % scale:
-            raise DataError(f"size {self._config.size} is no multiple of {scale}, the scale of {self._gt[name]}")
-        return scale
-
     def _check_scale(self, name: str) -> None:
-        gt, lq = self._sides[name]
-        if gt != (lq[0] * self.scale, lq[1] * self.scale):
-            raise DataError(
-                f"{self._gt[name]}: its sides {gt} are not {self.scale} times lq's {lq}; crop or replace it"
-            )
+        check_scale(*self._sides[name], self.scale, self._gt[name])
 
 
 def _lq_stem(stem: str, template: str) -> str:

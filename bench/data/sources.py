@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from bench.data import portraits
 from bench.data.cache import CachedSource
-from bench.data.config import DataConfig, FolderData, PairedData, PhotosData, PortraitsData, Split
+from bench.data.config import DataConfig, FolderData, HuggingFaceData, PairedData, PhotosData, PortraitsData, Split
 from bench.data.fingerprint import fingerprint
 from bench.data.folder import FolderSource
+from bench.data.huggingface import HuggingFaceSource
 from bench.data.paired import PairedSource
 from bench.data.photos import PhotosSource
 from bench.data.random_crops import RandomCrops
@@ -62,10 +63,15 @@ def open_source(config: DataConfig, root: Path, cache: Path | None = None) -> So
         case PhotosData():
             return CachedSource(PhotosSource(config, digests))
         case FolderData():
-            folder = CachedSource(FolderSource(config, root / config.path, digests))
-            return RandomCrops(folder, config.size) if config.fit == "random_crop" and config.size else folder
+            return _cropped(CachedSource(FolderSource(config, root / config.path, digests)), config)
         case PairedData():
             return CachedSource(PairedSource(config, root, digests))
+        case HuggingFaceData():
+            return _cropped(CachedSource(HuggingFaceSource(config, root, digests)), config)
+
+
+def _cropped(source: CachedSource, config: FolderData | HuggingFaceData) -> Source:
+    return RandomCrops(source, config.size) if config.fit == "random_crop" and config.size else source
 
 
 class PortraitsSource:

@@ -21,33 +21,40 @@ from bench.report.table import (
     missing,
 )
 
-PREAMBLE = r"% \usepackage[T1]{fontenc} \usepackage{booktabs,amssymb,xcolor}"
+PREAMBLE = r"% \usepackage[T1]{fontenc} \usepackage{booktabs,amssymb,graphicx,xcolor}"
+SHRINK = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{"
+"""A table that is too wide gets smaller letters; others keep theirs."""
 ARROWS = {"up": r" $\uparrow$", "down": r" $\downarrow$", None: ""}
 GROUPS: Final[Mapping[Group, str]] = {"quality": "Quality", "summary": "", "cost": "Cost"}
 MINUS: Final = "\N{MINUS SIGN}"
 ONE_COLUMN_LIMIT = 4
-"""More numeric columns than this get a `table*` over both columns of the page."""
+"""More numbers than this get a `table*` over both columns of the page; a spread or an interval counts as one more."""
 
 
 def render_latex(table: Table) -> str:
     """The float. Intervals are sub- and superscripts of the mean; ± is the spread over seeds."""
-    environment = "table*" if len(table.columns) > ONE_COLUMN_LIMIT else "table"
+    environment = "table*" if _width(table) > ONE_COLUMN_LIMIT else "table"
     lines = [
         PREAMBLE,
         rf"\begin{{{environment}}}[t]",
         r"\centering\small\setlength{\tabcolsep}{4pt}",
         rf"\caption[{{{escape_latex(table.name)}}}]{{{_caption(table)}}}",
         rf"\label{{tab:{_identifier(table.name)}}}",
-        rf"\begin{{tabular}}{{@{{}}l{'c' * len(table.columns)}@{{}}}}",
+        SHRINK + rf"\begin{{tabular}}{{@{{}}l{'c' * len(table.columns)}@{{}}}}",
         r"\toprule",
         *_header(table.columns),
         r"\midrule",
         *_rows(table),
         r"\bottomrule",
-        r"\end{tabular}",
+        r"\end{tabular}}",
         rf"\end{{{environment}}}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _width(table: Table) -> int:
+    columns = [[row.cells[i].estimate for row in table.rows] for i in range(len(table.columns))]
+    return len(columns) + sum(any(found and (found.spread or found.interval) for found in column) for column in columns)
 
 
 def _identifier(name: str) -> str:

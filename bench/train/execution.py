@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
+
+Logger: TypeAlias = Literal["tensorboard", "wandb"]
 
 
 @dataclass(frozen=True)
@@ -13,7 +15,8 @@ class Execution:
     A checkpoint is written every `checkpoint_seconds` and every `checkpoint_every` steps (None: not on that
     account), when the process is asked to stop, and at the end. `log_every` steps make one window of the loss
     log. `deterministic` asks torch for deterministic kernels: without it, a resumed GPU run equals an
-    uninterrupted one only up to rounding. `auto` is the device that accelerate finds.
+    uninterrupted one only up to rounding. `auto` is the device that accelerate finds. `loggers` are told the loss log as
+    it grows, under the name of the `suite`.
     """
 
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
@@ -22,3 +25,5 @@ class Execution:
     checkpoint_seconds: float | None = 600.0
     checkpoint_every: int | None = None
     deterministic: bool = True
+    loggers: tuple[Logger, ...] = ()
+    suite: str = ""

@@ -20,6 +20,7 @@ from bench.train.device import open_accelerator, peak_memory, reproducible, rese
 from bench.train.execution import Execution
 from bench.train.interrupt import deferred
 from bench.train.log import Row
+from bench.train.tracking import Trackers
 from bench.train.training import Training
 from ugpnet.recipe import Budget, Recipe, Weights
 
@@ -64,13 +65,15 @@ def fit(
     execution: Execution = Execution(),
     validate: Callable[[Recipe], float] | None = None,
     on_step: Callable[[Progress], None] | None = None,
+    trackers: Trackers | None = None,
 ) -> Fitted:
     """Train `recipe` for `budget.iterations` steps, going on from the newest checkpoint in `run_dir`, if any.
 
     A run that was stopped and resumed returns the same bits as one that was not, with any number of workers
     (on a GPU: if `execution.deterministic`, on the same machine). Its checkpoints stay until
     `checkpoint.clear(run_dir)`. `validate` returns a PSNR in dB and is called every `budget.validate_every`
-    steps and after the last. `recipe` is trained in place and ends with its last, not averaged, weights.
+    steps and after the last. `trackers` are told every row of the log, before a checkpoint holds it. `recipe` is trained in
+    place and ends with its last, not averaged, weights.
 
     Raises TrainingDiverged where a loss or weight is not finite, StoreError where the checkpoint is another
     run's, Unavailable where the device or precision is missing; KeyboardInterrupt or SystemExit, after a
@@ -83,6 +86,8 @@ def fit(
         training = Training(recipe, budget, seed, accelerator)
         reset_peak_memory(training.device)
         autosave = Autosave(training, run_dir, execution)
+        trackers = trackers or Trackers()
+        trackers.start(training.log.rows, training.done)
         steps = range(training.done, budget.iterations)
         with closing(stream(batches, steps, execution.workers, training.device)) as arriving:
             for step, batch in arriving:
@@ -91,6 +96,7 @@ def fit(
                     training.log.close_window(training.done)
                 if validate is not None and budget.validate_every and _due(training, budget.validate_every):
                     training.validate(validate)
+                trackers.tell(training.log.rows)
                 if interrupt.received or autosave.due():
                     autosave.save()
                 interrupt.obey()

@@ -20,6 +20,7 @@ from bench.execute import Progress, Workplace
 from bench.job import Job
 from bench.row import from_spec
 from bench.train import checkpoint
+from bench.train.loggers import open_trackers
 from bench.train.loop import fit
 from bench.weightfile import load_weights, save_weights
 from methods.base import Stage, Task
@@ -34,11 +35,12 @@ def train_stage(job: Job, place: Workplace) -> Mapping[str, Any]:
     batches = TrainingBatches(
         training, job.spec["seed"], stage.budget.batch_size, stage.budget.patch, stage.budget.flips
     )
-    fitted = fit(
-        recipe, batches, stage.budget, place.folder, seed=job.spec["seed"], execution=place.execution,
-        validate=_validation(job, place),
-        on_step=lambda now: place.tell(Progress(job, now.step, now.total, now.text)),
-    )  # fmt: skip
+    with open_trackers(job, place) as trackers:
+        fitted = fit(
+            recipe, batches, stage.budget, place.folder, seed=job.spec["seed"], execution=place.execution,
+            validate=_validation(job, place), trackers=trackers,
+            on_step=lambda now: place.tell(Progress(job, now.step, now.total, now.text)),
+        )  # fmt: skip
     save_weights(place.folder / "weights.safetensors", fitted.weights)
     pd.DataFrame(fitted.log, columns=["step", "name", "value"]).to_parquet(place.folder / "log.parquet", index=False)
     checkpoint.clear(place.folder)
