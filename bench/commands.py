@@ -93,9 +93,11 @@ def compare_runs(folders: Sequence[Path], baseline: str | None, out: Path | None
         devices = "; ".join(comparison.devices)
         console.print(f"without latencies, which are of different devices: {devices}", highlight=False, soft_wrap=True)
     if out is not None:
+        from bench.report.tables import report_tables
         from bench.report.write import write_tables
 
-        console.print(f"{len(write_tables(out, comparison.report))} files written to {out}", highlight=False)
+        written = write_tables(out, report_tables(comparison.report))
+        console.print(f"{len(written)} files written to {out}", highlight=False)
     return 0
 
 
