@@ -80,7 +80,7 @@ def test_a_baseline_and_other_test_sets_add_their_tables(tmp_path: Path) -> None
     other = replace(lone, test="photos", rows=lone.rows.assign(test="photos"))
     written = write_report(tmp_path, replace(lone, baseline="NAFNet", ood=(other,)))
     added = {f"{name}.{ending}" for name in ("differences", "ood") for ending in ("md", "csv", "tex")}
-    assert {path.name for path in written} == TABLES | added
+    assert {path.name for path in written} == TABLES | added | {"ood.png", "ood.pdf"}
     assert "NAFNet (base)" in (tmp_path / "differences.md").read_text()
     assert "photos \N{MINUS SIGN} test" in (tmp_path / "ood.md").read_text()
 
