@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 from matplotlib.figure import Figure
 
+from bench.errors import BenchError
 from bench.report.ablation import ablation_figure
 from bench.report.comparison import comparison_figures
 from bench.report.latency import latency_figure
@@ -23,19 +25,26 @@ PAGE = "_page"
 
 
 def draw_figures(report: Report, estimates: Estimates) -> Iterator[tuple[str, Figure]]:
-    """Every figure for which the report has data, one after the other."""
-    yield from draw_pictures(report)
+    """Every figure for which the report has data, one after the other; no picture figures of a test set that lacks a file
+    (the page says which), as the others need none."""
+    yield from _whole_pictures(report)
     yield from _chart("perception_distortion", plane_figure(report, estimates))
     yield from _chart("quality_latency", latency_figure(report, estimates))
     yield from _chart("ablation", ablation_figure(report, estimates))
     yield from _chart("ood", ood_figure(report, estimates))
     yield from _chart("training", training_figure(report.curves) if report.curves is not None else None)
     for part in report.ood:
-        yield from draw_pictures(part)
+        yield from _whole_pictures(part)
+
+
+def _whole_pictures(report: Report) -> Iterator[tuple[str, Figure]]:
+    with suppress(BenchError):
+        yield from draw_pictures(report)
 
 
 def draw_pictures(report: Report) -> Iterator[tuple[str, Figure]]:
-    """The figures that show restored images. The names of a test set outside the suite's own end with its name."""
+    """The figures that show restored images. The names of a test set outside the suite's own end with its name. Raises
+    BenchError where a file is gone."""
     pictures = report.pictures
     if pictures is None or not pictures.images:
         return

@@ -6,7 +6,8 @@ import glob
 import io
 import os
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,37 +17,42 @@ from matplotlib.figure import Figure
 from bench.errors import StoreError
 from bench.report.figures import PAGE, draw_figures
 from bench.report.model import COLUMNS, Report
+from bench.report.page.page import render_page
 from bench.report.render_csv import render_csv
 from bench.report.render_latex import render_latex
 from bench.report.render_markdown import render_markdown
-from bench.report.statistics import Estimates, estimate_rows
+from bench.report.statistics import estimate_rows
 from bench.report.style import Format, figure_style, render_figure
+from bench.report.table import Table
 from bench.report.tables import report_tables
 
 FORMATS: tuple[Format, ...] = ("png", "pdf")
 
 
 def write_report(folder: Path, report: Report) -> list[Path]:
-    """Paths of {table,differences,ood}.{md,csv,tex}, rows.parquet and figures/*.{png,pdf}, written into `folder`.
+    """Paths of {table,differences,ood}.{md,csv,tex}, rows.parquet, figures/*.{png,pdf} and report.html in `folder`.
 
     Equal reports give equal bytes, whatever the order of their rows. Tables and figures without data are left out.
     Tables come first: a failing figure costs no numbers. Raises StoreError when a file cannot be written.
     """
     estimates = estimate_rows(report.rows)
-    written = write_tables(folder, report, estimates)
+    tables = report_tables(report, estimates)
+    written = write_tables(folder, tables)
     written.append(_replace(folder / "rows.parquet", _parquet(report)))
     with figure_style():
-        written += write_figures(folder / "figures", draw_figures(report, estimates), FORMATS)
-    return written
+        figures = write_figures(folder / "figures", draw_figures(report, estimates), FORMATS)
+    drawn = {path.stem: path.read_bytes() for path in figures if path.suffix == ".png"}
+    page = render_page(report, [*chain.from_iterable(tables.values())], drawn)
+    return [*written, *figures, _replace(folder / "report.html", page.encode())]
 
 
-def write_tables(folder: Path, report: Report, estimates: Estimates | None = None) -> list[Path]:
-    """Paths of the files of `report_tables`, written into `folder`. Raises StoreError when one cannot be written."""
+def write_tables(folder: Path, tables: Mapping[str, Sequence[Table]]) -> list[Path]:
+    """Paths of the files of `tables` (see `report_tables`) in `folder`. Raises StoreError when one cannot be written."""
     texts = {}
-    for name, tables in report_tables(report, estimates).items():
-        texts[f"{name}.md"] = "\n".join(map(render_markdown, tables))
-        texts[f"{name}.csv"] = render_csv(*tables)
-        texts[f"{name}.tex"] = "\n".join(map(render_latex, tables))
+    for name, found in tables.items():
+        texts[f"{name}.md"] = "\n".join(map(render_markdown, found))
+        texts[f"{name}.csv"] = render_csv(*found)
+        texts[f"{name}.tex"] = "\n".join(map(render_latex, found))
     return [_replace(folder / name, text.encode()) for name, text in texts.items()]
 
 

@@ -1,0 +1,8 @@
+enableCopying(document);
+enableTips(document, byId("tip"));
+for (const table of document.querySelectorAll("#results table")) {
+  enableSorting(table);
+  enableArrows(table);
+}
+const sets = JSON.parse(byId("data").textContent);
+if (sets.length) new Browser(sets);
