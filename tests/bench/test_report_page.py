@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.report.model import Report
+from bench.report.model import Citation, Report
 from bench.report.page import gallery
 from bench.report.page.embedding import embed_figure, embed_image
 from bench.report.page.figure_view import figure_view
@@ -104,9 +104,8 @@ def test_header_and_warnings(page: str) -> None:
     assert "profile quick" in text
     assert "test: 30 test images, seeds 1, 2" in text
     assert "photos: 5 test images, seeds 1, 2" in text
-    assert "few images" in text
-    assert "Broken: diverged at step 7" in text
-    assert "Broken on photos" not in text  # the same reason
+    # The failed job is named by its row, once.
+    assert "4 warnings few images Broken: diverged at step 7 test: Prior" in text
     assert "test: Prior: no picture of i03: images/00003.png: no such file" in text
     assert "packages.torch 2.9" in text
     assert "A prior, CVPR 2020" in re.sub(r"\s+,", ",", text)
@@ -135,6 +134,17 @@ def test_every_base_begins_a_group(page_report: Report) -> None:
     assert [re.findall(r'data-value="([a-d])"', group) for group in groups] == [["a", "b"], ["c", "d"]]
     assert [group.count("data-base") for group in groups] == [1, 1]
     assert "a (base)" in groups[0]
+
+
+def test_rows_that_share_a_paper_are_cited_once(page_report: Report) -> None:
+    paper, bare = Citation("A paper", "WACV 2024", "2401.00370", licence="MIT"), Citation("Degraded input")
+    methods = [replace(m, citation=bare if m.family == "input" else paper) for m in page_report.methods]
+    text = " ".join(" ".join(Elements(render(replace(page_report, methods=tuple(methods)))).texts).split())
+    assert text.count("A paper") == 1
+    assert "Plain, Prior, Joined, Broken A paper" in text
+    assert "https://arxiv.org/abs/2401.00370" in text
+    assert "Licence MIT" in text
+    assert "Degraded input" not in text
 
 
 @pytest.mark.parametrize(
