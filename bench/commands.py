@@ -20,6 +20,9 @@ from bench.suite import Suite, load_suite
 from bench.train.execution import Execution
 from bench.view import TerminalView, plan_gaps, plan_table, plan_total
 
+SHOWN = 5
+"""Of a list of like complaints."""
+
 if TYPE_CHECKING:
     from bench.report.model import Report
     from bench.restore.image import Geometry
@@ -70,16 +73,22 @@ def _print_plan(console: Console, plan: Plan, store: Store) -> None:
 
 
 def rebuild_report(folder: Path) -> int:
-    """Tables and figures of a finished run, drawn anew from what it kept."""
+    """Tables, figures and page of a finished run, drawn anew from what it kept; 1 if images of it are gone."""
+    from bench.report.imagefiles import missing_images
     from bench.report.saved import load_report
     from bench.report.write import write_report
 
     console = Console()
     report = load_report(folder)
+    gone = [line for part in (report, *report.ood) if part.pictures for line in missing_images(part.pictures)]
     written = write_report(folder, report)
     _print_tables(console, report)
+    for line in gone[:SHOWN]:
+        console.print(Text.assemble(("missing: ", "yellow"), line), soft_wrap=True)
+    if len(gone) > SHOWN:
+        console.print(f"and {len(gone) - SHOWN} more", highlight=False)
     console.print(f"{len(written)} files written to {folder}", highlight=False)
-    return 0
+    return 1 if gone else 0
 
 
 def compare_runs(folders: Sequence[Path], baseline: str | None, out: Path | None) -> int:

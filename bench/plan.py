@@ -116,6 +116,7 @@ class _Planner:
             raise BenchError(f"{self.suite.path}: no method of this suite can run here ({reasons})")
         tests = tuple(self._test_set(name) for name in self.tests)
         self._check_images(tests)
+        self._check_scales()
         jobs = tuple(in_order(self.jobs.values()))
         return Plan(self.suite, jobs, rows, self.unavailable, tests, self.suite.reference())
 
@@ -126,6 +127,17 @@ class _Planner:
                 raise SuiteError(
                     f"{self.suite.path}: figures.images: no test image {name!r}{suggest(name, known[:1000])}"
                 )
+
+    def _check_scales(self) -> None:
+        """Networks are built for the scale that the suite says, before any image is seen."""
+        for name, source in self.sources.items():
+            own = source.degraded(0)
+            if own is None:
+                continue
+            found, said = source.image(0).shape[0] // own.shape[0], self.suite.task.scale
+            if found != said:
+                problem = f"the pairs of data.{name} are {found} times smaller degraded, the suite says {said}"
+                raise SuiteError(f"{self.suite.path}: data.scale: {problem}; write `data: {{scale: {found}}}`")
 
     def _test_set(self, name: str) -> TestSet:
         source = self._source(name)

@@ -83,7 +83,7 @@ class Resolver:
         base = dict(self.components.get(label) or {})
         like = own.pop("like", None) or base.pop("like", None)
         if like is None:
-            return overlay({"method": label, **base}, own)
+            return _lay_over({"method": label, **base}, own)
         if like in above or like == label:
             raise self._error(
                 f"{self._place(label)}.like", f"goes in a circle: {' -> '.join([*above, label, str(like)])}"
@@ -91,7 +91,7 @@ class Resolver:
         if like not in self.entries and like not in self.components:
             known = tuple(dict.fromkeys([*self.entries, *self.components]))
             raise self._error(f"{self._place(label)}.like", f"no row is named {like!r}{suggest(str(like), known)}")
-        return overlay(overlay(self._entry(like, (*above, label)), base), own)
+        return _lay_over(_lay_over(self._entry(like, (*above, label)), base), own)
 
     def _place(self, label: str) -> str:
         return f"{'methods' if label in self.entries else 'components'}.{label}"

@@ -31,9 +31,11 @@ class DataSection(Config):
 
     `ood` names further test sets, out of the distribution that was trained on: every row is measured on them as well,
     and what it loses there is reported. Relative paths are relative to `root`, which is relative to the suite's folder.
+    `scale` is how many times smaller the degraded images are that a source brings along (`paired`).
     """
 
     root: str = "."
+    scale: int = Field(1, ge=1)
 
     train: DataConfig
     test: DataConfig
@@ -148,7 +150,8 @@ class Suite:
 
     @property
     def task(self) -> Task:
-        return Task(self.file.task, total_scale(self.file.degradation), self.size)
+        brought = 1 if self.file.data is None else self.file.data.scale
+        return Task(self.file.task, total_scale(self.file.degradation) * brought, self.size)
 
     @property
     def size(self) -> int:

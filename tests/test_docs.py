@@ -11,6 +11,7 @@ import pytest
 from bench import metrics
 from bench.errors import BenchError
 from bench.metrics import names
+from benchmarks import conventions
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -57,3 +58,12 @@ def test_what_is_no_metric_is_named(lab: Path, name: str, content: str, message:
     with pytest.raises(BenchError) as caught:
         names.check_name(name)
     assert message in str(caught.value)
+
+
+def test_the_printed_scores_are_what_conventions_make_of_the_same_images() -> None:
+    printed = {
+        float(value) for value in re.findall(r"^\| (\d+\.\d{4}) \|", (DOCS / "numbers.md").read_text(), re.MULTILINE)
+    }
+    found = {round(value, 4) for value, _ in conventions.score(conventions.make_pairs(), conventions.OURS)}
+    assert len(found) == 6
+    assert found <= printed

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from bench.errors import StoreError
+from bench.report.model import Pictures
 
 
 @dataclass(frozen=True)
@@ -22,9 +23,13 @@ class ImageFiles:
     places: Mapping[str, int] = field(repr=False)
     what: str
 
+    def path(self, name: str) -> Path:
+        """Where image `name` lies."""
+        return self.store / self.folder / f"{self.places[name]:05d}.png"
+
     def __call__(self, name: str) -> NDArray[np.uint8]:
         """Image `name` (H, W, 3). Raises StoreError naming the row, the image and the file where it is gone or damaged."""
-        path = self.store / self.folder / f"{self.places[name]:05d}.png"
+        path = self.path(name)
         try:
             with Image.open(path) as image:
                 return np.asarray(image.convert("RGB"))
@@ -32,3 +37,17 @@ class ImageFiles:
             why = "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read ({error})"
             remedy = f"delete {self.store / self.folder.split('/')[0]} and run the suite again"
             raise StoreError(f"{self.what}: the file of image {name!r}, {path}, {why}; {remedy}") from None
+
+
+def missing_images(pictures: Pictures) -> list[str]:
+    """Which files of images are gone, in words."""
+    inside = [loader for parts in pictures.parts.values() for loader in parts.values()]
+    loaders = [
+        each
+        for each in (pictures.lq, pictures.gt, *pictures.restored.values(), *inside)
+        if isinstance(each, ImageFiles)
+    ]
+    return [
+        f"{loader.what}: image {name!r} is missing ({loader.path(name)})"
+        for loader in loaders for name in pictures.ids if not loader.path(name).is_file()
+    ]  # fmt: skip

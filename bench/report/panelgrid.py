@@ -77,5 +77,5 @@ def write_beside(axes: Axes, y: float, text: str, colour: str = "black") -> None
 
 
 def signed(value: float, decimals: int) -> str:
-    """`+1.20` or the same with a minus sign, as wide as the plus."""
-    return f"{value:+.{decimals}f}".replace("-", "\N{MINUS SIGN}")
+    """`+1.20` or the same with a minus sign, as wide as the plus; what rounds to zero is `+0.00`."""
+    return f"{round(value, decimals) + 0.0:+.{decimals}f}".replace("-", "\N{MINUS SIGN}")

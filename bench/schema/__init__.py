@@ -32,13 +32,22 @@ def suite_schema() -> Schema:
     partial = Partial(definitions)
     definitions["Ablation"]["allOf"] = [_variants_of(name, partial) for name in names()]
     definitions["Profile"] = partial.of(suite)
-    fields["profiles"] = {**profiles, "additionalProperties": nullable(reference("Profile"))}
-    return {"$schema": DIALECT, **suite, "$defs": dict(sorted((definitions | partial.made).items()))}
+    by_name = {"profiles": {**profiles, "additionalProperties": nullable(reference("Profile"))}}
+    definitions["Suite"] = {**suite, "properties": fields | by_name}
+    definitions["Extension"] = _extension(definitions["Profile"], by_name)
+    chosen = {"if": {"required": ["extends"]}, "then": reference("Extension"), "else": reference("Suite")}
+    return {"$schema": DIALECT, **chosen, "$defs": dict(sorted((definitions | partial.made).items()))}
 
 
 def schema_text() -> str:
     """The schema as a file holds it: what fits on a line is on one."""
     return _lay_out(suite_schema()) + "\n"
+
+
+def _extension(changes: Schema, profiles: Schema) -> Schema:
+    """A suite that is laid over another."""
+    other = {"type": "string", "description": "The suite that this one is laid over, relative to this file."}
+    return {**changes, "properties": {"extends": other, **changes["properties"], **profiles}}
 
 
 def _variants_of(method: str, partial: Partial) -> Schema:

@@ -19,6 +19,9 @@ ROWS, LABELLED, PEER, FILE, WEIGHTS, METRIC = "Rows", "LabelledRow", "Peer", "Fi
 MODULE = r"\."
 """The pattern of a dotted path, which names a module elsewhere."""
 
+LIKE: Schema = {"type": "string", "description": "The row or component that this one begins from."}
+NAMED: Schema = {"anyOf": [{"required": ["method"]}, {"required": ["like"]}]}
+
 Kinds: TypeAlias = Mapping[str, type[Method]]
 
 
@@ -46,7 +49,7 @@ def _row(name: str, kind: type[Method], config: Schema) -> Schema:
     about = ", ".join(filter(None, (kind.facts.title, kind.facts.venue)))
     return {
         **config, "description": f"{about}\n\n{config.get('description', '')}".strip(),
-        "properties": {"method": {"const": name}, "weights": reference(WEIGHTS), **fields},
+        "properties": {"method": {"const": name}, "like": LIKE, "weights": reference(WEIGHTS), **fields},
     }  # fmt: skip
 
 
@@ -61,7 +64,7 @@ def _field(name: str, schema: Schema, kind: type[Method]) -> Schema:
 def _rows(kinds: Kinds) -> Schema:
     """`methods` and `components`."""
     return {
-        "description": "Rows by name: of a method, of a module elsewhere (`mylab.mymethod`), or with their `method`.",
+        "description": "Rows by name: of a method, of a module elsewhere (`mylab.mymethod`), or with `method` or `like`.",
         "type": "object",
         "properties": {name: _unless_labelled(nullable(reference(name))) for name in kinds},
         "patternProperties": {MODULE: _unless_labelled({"type": ["object", "null"]})},
@@ -71,15 +74,18 @@ def _rows(kinds: Kinds) -> Schema:
 
 def _unless_labelled(row: Schema) -> Schema:
     """A name may also be the label of a row of another method."""
-    return {"if": {"type": "object", "required": ["method"]}, "then": reference(LABELLED), "else": row}
+    return {"if": {"type": "object", **NAMED}, "then": reference(LABELLED), "else": row}
 
 
 def _labelled(kinds: Kinds) -> Schema:
     return {
-        "description": "A row of the named method under a label of its own.",
+        "description": "A row of the named method, or like another row, under a label of its own.",
         "type": "object",
-        "properties": {"method": {"anyOf": [{"enum": list(kinds)}, {"type": "string", "pattern": MODULE}]}},
-        "required": ["method"],
+        "properties": {
+            "method": {"anyOf": [{"enum": list(kinds)}, {"type": "string", "pattern": MODULE}]},
+            "like": LIKE,
+        },
+        **NAMED,
         "allOf": [when("method", name, reference(name)) for name in kinds],
     }
 
@@ -111,8 +117,8 @@ def _weights() -> Schema:
 
 
 def _metric() -> Schema:
-    other = {"type": "string", "pattern": f"^{PYIQA_PREFIX.replace('.', MODULE)}"}
-    about = f"A metric by its short name, or `{PYIQA_PREFIX}NAME` for any other of pyiqa."
+    other = {"type": "string", "pattern": MODULE}
+    about = f"A metric by its short name, `{PYIQA_PREFIX}NAME` for any other of pyiqa, or a module of yours (`mylab.edges`)."
     return {"description": about, "anyOf": [_enum(known()), other]}
 
 

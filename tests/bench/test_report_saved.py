@@ -115,6 +115,17 @@ def test_a_missing_image_is_named(copy: Path) -> None:
         loader("test-000001")
 
 
+def test_a_report_without_an_image_is_written_and_says_so(copy: Path) -> None:
+    report = load_report(copy)
+    assert report.pictures is not None
+    report.pictures.restored["nafnet"].path("test-000001").unlink()  # type: ignore[attr-defined]
+    result = CliRunner().invoke(app, ["report", str(copy)])
+    assert result.exit_code == 1
+    assert "missing: nafnet: image 'test-000001' is missing (" in result.output
+    assert "nafnet" in (copy / "table.md").read_text()
+    assert "test-000001" in (copy / "report.html").read_text()
+
+
 def test_a_run_of_another_version_is_refused(copy: Path) -> None:
     saved = json.loads((copy / "report.json").read_text())
     (copy / "report.json").write_text(json.dumps(saved | {"format": 99}))

@@ -11,10 +11,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 from bench.errors import StoreError
+from bench.report.figures import PAGE
 from bench.report.model import COLUMNS, MethodInfo, MetricInfo, Pictures, Report
-from bench.report.write import write_report
+from bench.report.write import write_figures, write_report
 
 METRICS = (MetricInfo("psnr", "PSNR", "up", 2, "p"), MetricInfo("swd", "SWD", "down", 3, "s"))
 
@@ -51,7 +53,7 @@ FIGURES = {
     for name in ("comparison", "perception_distortion", "training")
     for ending in ("png", "pdf")
 }
-PAGE = {"report.html"}
+HTML = {"report.html"}
 
 
 @pytest.fixture(scope="module")
@@ -59,18 +61,18 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that holds the files of `make_report()` and, as its name says, nothing else."""
     folder = tmp_path_factory.mktemp("report") / "run"
     written = write_report(folder, make_report())
-    assert {str(path.relative_to(folder)) for path in written} == TABLES | FIGURES | PAGE
+    assert {str(path.relative_to(folder)) for path in written} == TABLES | FIGURES | HTML
     return folder
 
 
 def test_write_report_leaves_exactly_the_files_it_names(run: Path) -> None:
-    assert set(read_all(run)) == TABLES | FIGURES | PAGE
+    assert set(read_all(run)) == TABLES | FIGURES | HTML
 
 
 def test_figures_without_data_are_left_out(tmp_path: Path) -> None:
     report = make_report(figures=False)
     lone = replace(report, metrics=METRICS[:1], rows=report.rows[report.rows.metric == "psnr"])
-    assert {path.name for path in write_report(tmp_path, lone)} == TABLES | PAGE
+    assert {path.name for path in write_report(tmp_path, lone)} == TABLES | HTML
 
 
 def test_a_baseline_and_other_test_sets_add_their_tables(tmp_path: Path) -> None:
@@ -79,7 +81,7 @@ def test_a_baseline_and_other_test_sets_add_their_tables(tmp_path: Path) -> None
     other = replace(lone, test="photos", rows=lone.rows.assign(test="photos"))
     written = write_report(tmp_path, replace(lone, baseline="NAFNet", ood=(other,)))
     added = {f"{name}.{ending}" for name in ("differences", "ood") for ending in ("md", "csv", "tex")}
-    assert {path.name for path in written} == TABLES | PAGE | added | {"ood.png", "ood.pdf"}
+    assert {path.name for path in written if path.parent == tmp_path} == TABLES | HTML | added
     assert "NAFNet (base)" in (tmp_path / "differences.md").read_text()
     assert "photos \N{MINUS SIGN} test" in (tmp_path / "ood.md").read_text()
 
@@ -134,6 +136,14 @@ def test_a_failing_figure_costs_no_numbers(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         write_report(tmp_path, replace(report, pictures=replace(report.pictures, gt=missing)))
     assert set(read_all(tmp_path)) == TABLES
+
+
+def test_pages_of_an_earlier_drawing_do_not_stay(tmp_path: Path) -> None:
+    names = ("comparison", f"comparison{PAGE}2", "comparison_photos", f"comparison_photos{PAGE}2")
+    write_figures(tmp_path, [(name, Figure(figsize=(1, 1))) for name in names], ("png", "svg"))
+    write_figures(tmp_path, [("comparison", Figure(figsize=(1, 1)))], ("png",))
+    assert f"comparison{PAGE}2.png" not in read_all(tmp_path)
+    assert len(read_all(tmp_path)) == 7
 
 
 def test_a_failed_write_keeps_the_old_file_and_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,7 +70,7 @@ def test_suites_share_their_trainings(name: str, other: str, own: int) -> None:
 def test_the_regressors_come_from_the_ablation() -> None:
     there = {job.key for job in quick("ablation").jobs if job.kind == "train"}
     new = {job.label.split()[0] for job in quick("regressors").jobs if job.kind == "train" and job.key not in there}
-    assert new == {"unet", "ugpnet-unet", "rrdbnet", "ugpnet-rrdbnet"}
+    assert new == {"unet", "ugpnet-unet", "rrdbnet", "ugpnet-rrdbnet", "ugpnet-spandrel"}
 
 
 def test_paper_profiles_have_the_papers_numbers(images: Path) -> None:
