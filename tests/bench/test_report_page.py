@@ -162,6 +162,14 @@ def test_figures_are_captioned_by_their_names(name: str, caption: str) -> None:
     assert figure_view(name, PNG_FILE).caption == caption
 
 
+def test_charts_come_before_pictures(page_report: Report) -> None:
+    names = ["comparison", "mine", "comparison_page2", "training", "perception_distortion"]
+    found = render_page(page_report, [], dict.fromkeys(names, PNG_FILE))
+    captions = re.findall("<figcaption>(.*?)</figcaption>", found)
+    assert [caption.split()[0] for caption in captions] == ["The", "Input,", "Input,", "Training", "Mine."]
+    assert captions[2].endswith("Page 2.")
+
+
 def test_a_page_needs_neither_pictures_nor_figures_nor_provenance(page_report: Report) -> None:
     bare = render(replace(page_report, pictures=None, provenance=None, ood=(), methods=page_report.methods[:4]))
     elements = Elements(bare)

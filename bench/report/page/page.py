@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import starmap
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,7 +51,7 @@ def render_page(report: Report, tables: Sequence[Table], figures: Mapping[str, b
     style, script = _style(), _script()
     return _environment().get_template("template.html.j2").render(
         report=report, tables=tables, galleries=galleries, test_sets=[*_test_sets(report)],
-        figures=[figure_view(name, content) for name, content in figures.items()],
+        figures=sorted(starmap(figure_view, figures.items()), key=lambda figure: figure.place),
         cited=_cited(report.methods),
         warnings=[*_warnings(report, galleries)],
         environment=[*_flatten(report.provenance.environment)] if report.provenance is not None else [],
