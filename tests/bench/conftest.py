@@ -83,7 +83,11 @@ def page_report() -> Report:
     """30 images, of which image i03 of Prior cannot be read, and 5 of another test set."""
     environment = {"python": "3.11", "packages": {"torch": "2.9"}}
     provenance = Provenance(
-        "name: deblur\nseeds: [1, 2]\n", "quick", environment, {"Plain-1": "Plain score"}, ("few images",)
+        "name: deblur\nseeds: [1, 2]\n",
+        "quick",
+        environment,
+        {"Plain-1": "Plain score"},
+        ("few images", "diverged at step 7"),
     )
     return replace(_report("test", 30), provenance=provenance, ood=(_report("photos", 5),))
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.report.model import Report
+from bench.report.model import Citation, Report
 from bench.report.page import gallery
 from bench.report.page.embedding import embed_figure, embed_image
 from bench.report.page.figure_view import figure_view
@@ -104,9 +104,8 @@ def test_header_and_warnings(page: str) -> None:
     assert "profile quick" in text
     assert "test: 30 test images, seeds 1, 2" in text
     assert "photos: 5 test images, seeds 1, 2" in text
-    assert "few images" in text
-    assert "Broken: diverged at step 7" in text
-    assert "Broken on photos" not in text  # the same reason
+    # The failed job is named by its row, once.
+    assert "4 warnings few images Broken: diverged at step 7 test: Prior" in text
     assert "test: Prior: no picture of i03: images/00003.png: no such file" in text
     assert "packages.torch 2.9" in text
     assert "A prior, CVPR 2020" in re.sub(r"\s+,", ",", text)
@@ -137,6 +136,17 @@ def test_every_base_begins_a_group(page_report: Report) -> None:
     assert "a (base)" in groups[0]
 
 
+def test_rows_that_share_a_paper_are_cited_once(page_report: Report) -> None:
+    paper, bare = Citation("A paper", "WACV 2024", "2401.00370", licence="MIT"), Citation("Degraded input")
+    methods = [replace(m, citation=bare if m.family == "input" else paper) for m in page_report.methods]
+    text = " ".join(" ".join(Elements(render(replace(page_report, methods=tuple(methods)))).texts).split())
+    assert text.count("A paper") == 1
+    assert "Plain, Prior, Joined, Broken A paper" in text
+    assert "https://arxiv.org/abs/2401.00370" in text
+    assert "Licence MIT" in text
+    assert "Degraded input" not in text
+
+
 @pytest.mark.parametrize(
     ("name", "caption"),
     [
@@ -150,6 +160,14 @@ def test_every_base_begins_a_group(page_report: Report) -> None:
 )
 def test_figures_are_captioned_by_their_names(name: str, caption: str) -> None:
     assert figure_view(name, PNG_FILE).caption == caption
+
+
+def test_charts_come_before_pictures(page_report: Report) -> None:
+    names = ["comparison", "mine", "comparison_page2", "training", "perception_distortion"]
+    found = render_page(page_report, [], dict.fromkeys(names, PNG_FILE))
+    captions = re.findall("<figcaption>(.*?)</figcaption>", found)
+    assert [caption.split()[0] for caption in captions] == ["The", "Input,", "Input,", "Training", "Mine."]
+    assert captions[2].endswith("Page 2.")
 
 
 def test_a_page_needs_neither_pictures_nor_figures_nor_provenance(page_report: Report) -> None:

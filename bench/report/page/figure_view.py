@@ -9,23 +9,26 @@ from typing import Final, NamedTuple
 from bench.report.figures import PAGE
 from bench.report.page.embedding import embed_figure
 
-PICTURES: Final[Mapping[str, str]] = MappingProxyType({
-    "comparison": "Input, methods and ground truth; crops where the methods disagree about fine detail.",
-    "modules": "From the input to the result: the images inside each method.",
-    "regressors": "Each regression network alone and with what is built on it.",
-})  # fmt: skip
-CHARTS: Final[Mapping[str, str]] = MappingProxyType({
+CAPTIONS: Final[Mapping[str, str]] = MappingProxyType({
     "perception_distortion": "The perception-distortion plane: fidelity against perceptual distance.",
     "quality_latency": "Quality against latency.",
     "ablation": "What each change costs or gains.",
     "ood": "Quality on other test sets.",
+    "comparison": "Input, methods and ground truth; crops where the methods disagree about fine detail.",
+    "modules": "From the input to the result: the images inside each method.",
+    "regressors": "Each regression network alone and with what is built on it.",
     "training": "Training losses.",
 })  # fmt: skip
+"""By kind, in the order of the page: what the tables say, then what it looks like; the trainings are for those who ask."""
+
+PICTURES: Final = frozenset({"comparison", "modules", "regressors"})
+"""Kinds that show images, over the whole width of the page."""
 
 
 class FigureView(NamedTuple):
-    """A figure of the page, over its whole width if it shows pictures."""
+    """A figure of the page; `place` in its order."""
 
+    place: int
     uri: str
     caption: str
     wide: bool
@@ -33,10 +36,10 @@ class FigureView(NamedTuple):
 
 def figure_view(name: str, content: bytes) -> FigureView:
     """Of a PNG or SVG file. `name` is a kind of figure, with a test set's name, the number of a page or both behind it."""
-    captions = {**PICTURES, **CHARTS}
     stem, _, page = name.partition(PAGE)
-    kind = next((kind for kind in captions if stem == kind or stem.startswith(f"{kind}_")), stem)
-    caption = captions.get(kind, f"{kind.replace('_', ' ').capitalize()}.")
+    kind = next((kind for kind in CAPTIONS if stem == kind or stem.startswith(f"{kind}_")), stem)
+    caption = CAPTIONS.get(kind, f"{kind.replace('_', ' ').capitalize()}.")
     where = f" Test set {stem.removeprefix(f'{kind}_')}." if stem != kind else ""
     number = f" Page {page}." if page else ""
-    return FigureView(embed_figure(content), f"{caption}{where}{number}", kind in PICTURES)
+    place = [*CAPTIONS, kind].index(kind)
+    return FigureView(place, embed_figure(content), f"{caption}{where}{number}", kind in PICTURES)

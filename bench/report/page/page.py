@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import starmap
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jinja2
 
 from bench.report.family import FAMILY_MARKS
-from bench.report.model import Report
+from bench.report.model import Citation, MethodInfo, Report
 from bench.report.page.browser_data import gallery_data
 from bench.report.page.cells import describe_cell, sort_value
 from bench.report.page.figure_view import figure_view
@@ -50,7 +51,8 @@ def render_page(report: Report, tables: Sequence[Table], figures: Mapping[str, b
     style, script = _style(), _script()
     return _environment().get_template("template.html.j2").render(
         report=report, tables=tables, galleries=galleries, test_sets=[*_test_sets(report)],
-        figures=[figure_view(name, content) for name, content in figures.items()],
+        figures=sorted(starmap(figure_view, figures.items()), key=lambda figure: figure.place),
+        cited=_cited(report.methods),
         warnings=[*_warnings(report, galleries)],
         environment=[*_flatten(report.provenance.environment)] if report.provenance is not None else [],
         style=style, script=script, policy=_policy(style, script), data=[gallery_data(gallery) for gallery in galleries],
@@ -97,15 +99,26 @@ def _test_sets(report: Report) -> Iterator[TestSet]:
         yield TestSet(part.test, len(images), tuple(sorted({int(seed) for seed in part.rows.seed})))
 
 
+def _cited(methods: Sequence[MethodInfo]) -> Mapping[Citation, Sequence[MethodInfo]]:
+    """Methods by what they cite, as variants share their paper; without those that have no more than a title."""
+    found: dict[Citation, list[MethodInfo]] = {}
+    for method in methods:
+        if method.citation is not None and method.citation != Citation(method.citation.title):
+            found.setdefault(method.citation, []).append(method)
+    return found
+
+
 def _warnings(report: Report, galleries: Sequence[Gallery]) -> Iterator[str]:
+    parts = (report, *report.ood)
+    reasons = {(part.test, method.label): method.reason for part in parts for method in part.methods if method.reason}
     if report.provenance is not None:
-        yield from report.provenance.warnings
-    known: set[tuple[str, str]] = set()
-    for part in (report, *report.ood):
-        where = "" if part is report else f" on {part.test}"
-        failed = [(method.label, method.reason) for method in part.methods if method.reason is not None]
-        yield from (f"{label}{where}: {reason}" for label, reason in failed if (label, reason) not in known)
-        known.update(failed)
+        # A failed job is also the reason of its rows, which say whose it is.
+        yield from (warning for warning in report.provenance.warnings if warning not in reasons.values())
+    for (test, label), reason in reasons.items():
+        if test == report.test:
+            yield f"{label}: {reason}"
+        elif reasons.get((report.test, label)) != reason:
+            yield f"{label} on {test}: {reason}"
     for gallery in galleries:
         where = f"{gallery.report.test}: " if len(galleries) > 1 else ""
         yield from (f"{where}{text}" for text in missing_pictures(gallery))

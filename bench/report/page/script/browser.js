@@ -39,12 +39,12 @@ class Browser {
   open(set) {
     this.set = set;
     const labels = set.views.map((view) => view.label);
-    const methods = set.views.flatMap((view, place) => (view.kind === "method" ? [place] : []));
-    const telling = set.views.findLastIndex((view) => view.family === "hybrid" && view.kind === "method");
+    const shown = set.views.filter((view) => view.kind === "method");
+    const telling = (shown.find((view) => view.family === "hybrid") ?? shown.at(-1) ?? set.views.at(-1)).label;
     fillSelect(byId("metric"), set.metrics.map((metric) => metric.label));
-    fillSelect(byId("method"), set.methods.map((method) => method.label), set.methods.length - 1);
+    fillSelect(byId("method"), set.methods.map((method) => method.label), telling);
     fillSelect(byId("left"), labels);
-    fillSelect(byId("right"), labels, telling >= 0 ? telling : methods.at(-1) ?? labels.length - 1);
+    fillSelect(byId("right"), labels, telling);
     for (const part of document.querySelectorAll("#browser .scored")) part.hidden = !set.metrics.length;
     byId("shown").textContent = set.note;
     this.zoom.reset();

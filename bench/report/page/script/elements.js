@@ -7,11 +7,11 @@ function element(tag, properties = {}, ...children) {
   return made;
 }
 
-/** Replaces a list's options, and keeps the chosen one where it is still there; else `preferred` is chosen. */
-function fillSelect(select, labels, preferred = 0) {
-  const kept = labels.indexOf(select.value);
+/** Replaces a list's options, and keeps the chosen one where it is still there; else `preferred`, else the first. */
+function fillSelect(select, labels, preferred) {
+  const wanted = [select.value, preferred].find((label) => labels.includes(label));
   select.replaceChildren(...labels.map((label) => element("option", { textContent: label, value: label })));
-  select.selectedIndex = kept >= 0 ? kept : preferred;
+  select.selectedIndex = Math.max(0, labels.indexOf(wanted));
 }
 
 /** The family's shape in its colour, as in every table and figure. */
