@@ -19,6 +19,8 @@ from bench.report.tables import report_tables
 REQUIRED = "BENCH_BROWSER_REQUIRED"
 """Set where a missing browser must be a failure (.ci/run)."""
 
+pytestmark = pytest.mark.timeout(180)  # keys and scripts have no limit of their own in Playwright
+
 DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 400, "height": 850}
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="40" height="20"><rect width="9" height="9"/></svg>'
@@ -40,7 +42,7 @@ def browser() -> Iterator[Any]:
     if chromium is None:
         _absent("no chromium on PATH: install your distribution's package `chromium`")
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        launched = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         yield launched
         launched.close()
 
