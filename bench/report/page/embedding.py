@@ -26,6 +26,14 @@ def embed_figure(content: bytes) -> str:
         return _smaller(picture, content)
 
 
+def figure_width(content: bytes) -> int | None:
+    """Pixels of a PNG file, None for an SVG."""
+    if not content.startswith(PNG_SIGNATURE):
+        return None
+    with Image.open(io.BytesIO(content)) as picture:
+        return picture.width
+
+
 def _smaller(picture: Image.Image, png: bytes) -> str:
     if not features.check("webp"):  # Pillow can be built without it
         return _uri("png", png)

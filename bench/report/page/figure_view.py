@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from bench.report.figures import PAGE
-from bench.report.page.embedding import embed_figure
+from bench.report.page.embedding import embed_figure, figure_width
 
 CAPTIONS: Final[Mapping[str, str]] = MappingProxyType({
     "perception_distortion": "The perception-distortion plane: fidelity against perceptual distance.",
@@ -25,11 +25,16 @@ PICTURES: Final = frozenset({"comparison", "modules", "regressors"})
 """Kinds that show images, over the whole width of the page."""
 
 
+SCALE: Final = 0.52
+"""CSS pixels per pixel of a PNG of 200 dpi: figures made for a page of paper, 8 % larger than there, all at one scale."""
+
+
 class FigureView(NamedTuple):
-    """A figure of the page; `place` in its order."""
+    """A figure of the page; `place` in its order, `width` in CSS pixels (None: the file's own)."""
 
     place: int
     uri: str
+    width: int | None
     caption: str
     wide: bool
 
@@ -42,4 +47,6 @@ def figure_view(name: str, content: bytes) -> FigureView:
     where = f" Test set {stem.removeprefix(f'{kind}_')}." if stem != kind else ""
     number = f" Page {page}." if page else ""
     place = [*CAPTIONS, kind].index(kind)
-    return FigureView(place, embed_figure(content), f"{caption}{where}{number}", kind in PICTURES)
+    width = figure_width(content)
+    scaled = None if width is None else round(SCALE * width)
+    return FigureView(place, embed_figure(content), scaled, f"{caption}{where}{number}", kind in PICTURES)
