@@ -11,6 +11,7 @@ import pytest
 from bench import metrics
 from bench.errors import BenchError
 from bench.metrics import names
+from bench.suite import load_suite
 from benchmarks import conventions
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -67,3 +68,17 @@ def test_the_printed_scores_are_what_conventions_make_of_the_same_images() -> No
     found = {round(value, 4) for value, _ in conventions.score(conventions.make_pairs(), conventions.OURS)}
     assert len(found) == 6
     assert found <= printed
+
+
+def test_the_readme_s_suite_resolves(tmp_path: Path) -> None:
+    root = DOCS.parent
+    [text] = [
+        text
+        for text in re.findall(r"```yaml\n(.*?)```", (root / "README.md").read_text(), re.DOTALL)
+        if "extends:" in text
+    ]
+    path = tmp_path / "mine.yaml"
+    path.write_text(text.replace("base/faces.yaml", str(root / "suites" / "base" / "faces.yaml")))
+    suite = load_suite(path)
+    assert [row.label for row in suite.rows] == ["input", "nafnet", "ugpnet", "ugpnet: fusing images", "ugpnet-hinet"]
+    assert suite.rows[-1].peers["regressor"].method == "hinet"
