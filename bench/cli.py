@@ -33,8 +33,9 @@ RunFolder = Annotated[
     Path, typer.Argument(help="A finished run, such as results/deblur/quick-1a2b3c4d.", show_default=False)
 ]
 FigureImages = Annotated[
-    list[str] | None, typer.Option(metavar="ID", help="An image of the run's test sets; repeat for more.")
+    list[str] | None, typer.Option(metavar="ID...", help="Images of the run's test sets.", show_default=False)
 ]
+MoreImages = Annotated[list[str] | None, typer.Argument(hidden=True)]  # what follows the first of `--images a b c`
 FigureCrops = Annotated[
     list[str] | None,
     typer.Option(metavar="[ID:]X,Y,W,H", help="A zoomed box in pixels, of one image or of all; up to three for each."),
@@ -105,7 +106,7 @@ def compare(
 
 @app.command()
 def figures(
-    run: RunFolder, images: FigureImages = None, crop: FigureCrops = None, rows: FigureRows = None,
+    run: RunFolder, more: MoreImages = None, images: FigureImages = None, crop: FigureCrops = None, rows: FigureRows = None,
     out: FigureFolder = None, formats: FigureFormats = "png,pdf",
 ) -> None:  # fmt: skip
     """Draw the comparison, modules and regressors figures of a finished run with your images, crops and rows."""
@@ -113,7 +114,9 @@ def figures(
     def call() -> int:
         from bench.commands import redraw_figures
 
-        return redraw_figures(run, images or [], crop or [], rows or [], formats, out)
+        if more and not images:
+            raise BenchError(f"figures: unexpected {' '.join(more)!r}; images follow --images")
+        return redraw_figures(run, [*(images or []), *(more or [])], crop or [], rows or [], formats, out)
 
     _guard(call)
 

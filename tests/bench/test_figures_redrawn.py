@@ -72,7 +72,7 @@ def invoke(*arguments: object) -> Result:
 
 def test_chosen_images_are_drawn_in_every_test_set_that_has_them(run: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    result = invoke(run, "--images", "face-2", "--images", "rocket", "--out", out, "--formats", "png")
+    result = invoke(run, "--images", "face-2", "rocket", "--out", out, "--formats", "png")
     assert result.exit_code == 0, result.output
     expected = ["comparison", "comparison_photos", "modules", "modules_photos"]
     assert names(list(out.iterdir())) == [f"{name}.png" for name in expected]
@@ -114,6 +114,7 @@ def test_nothing_chosen_is_the_run_as_it_was(run: Path) -> None:
         (["--crop", "1,2,3"], "--crop 1,2,3: write [IMAGE:]x,y,width,height"),
         (["--crop", "cat:0,0,4,4", "--images", "face-0"], "--crop cat:0,0,4,4: no image that is shown"),
         (["--crop", "0,0,4,4"] * 4, "4 crops for image 'face-0'; at most 3"),
+        (["face-1"], "figures: unexpected 'face-1'; images follow --images"),
         (["--formats", "png,jpg"], "no format 'jpg'; known: png, pdf, svg"),
     ],
 )
