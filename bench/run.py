@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,11 +15,16 @@ from bench.executors.base import Executor, Outcome, Watcher
 from bench.gather import gather
 from bench.job import canonical
 from bench.plan import Plan
+from bench.repair import discard_damaged
 from bench.store import Store, write_atomically
 
 if TYPE_CHECKING:
     from bench.report.model import Report
     from bench.train.execution import Execution
+
+MANIFEST = "manifest.json"
+UNFINISHED = "unfinished.json"
+"""Holds the jobs of a run that has begun, until its manifest is there."""
 
 
 @dataclass(frozen=True)
@@ -30,13 +35,17 @@ class Run:
     report: Report
     outcome: Outcome
     seconds: float
+    repaired: Mapping[str, Sequence[str]]
+    """The damaged files of results that were done again, by the job's label."""
 
 
 def run_plan(plan: Plan, store: Store, execution: Execution, executor: Executor, watcher: Watcher) -> Run:
     """Execute what the store lacks, then write tables, figures and the manifest (not again if nothing changed)."""
     started = time.monotonic()
-    outcome = executor.run(plan.jobs, store, execution, watcher)
     folder = store.root / plan.suite.file.name / run_name(plan)
+    _announce(folder, plan, store)
+    damaged = discard_damaged(plan.jobs, store, drawn=not (folder / MANIFEST).is_file())
+    outcome = executor.run(plan.jobs, store, execution, watcher)
     report = gather(plan, store, outcome, folder.name)
     manifest = _manifest(plan, outcome)
     if not _is_current(folder, manifest):
@@ -50,8 +59,20 @@ def run_plan(plan: Plan, store: Store, execution: Execution, executor: Executor,
             "peak_memory": peak_memory(),
             "environment": describe_environment(),
         }
-        write_atomically(folder / "manifest.json", json.dumps(manifest | facts, indent=1, sort_keys=True).encode())
-    return Run(folder, report, outcome, time.monotonic() - started)
+        write_atomically(folder / MANIFEST, json.dumps(manifest | facts, indent=1, sort_keys=True).encode())
+    (folder / UNFINISHED).unlink(missing_ok=True)
+    repaired = {job.label: damaged[job.key] for job in plan.jobs if job.key in damaged}
+    return Run(folder, report, outcome, time.monotonic() - started, repaired)
+
+
+def _announce(folder: Path, plan: Plan, store: Store) -> None:
+    """Say, before anything is looked for in the store, which results this run needs: they are nobody's garbage."""
+    with store.locked_runs():
+        write_atomically(folder / UNFINISHED, json.dumps({"jobs": _jobs(plan)}, indent=1).encode())
+
+
+def _jobs(plan: Plan) -> dict[str, dict[str, str]]:
+    return {job.key: {"kind": job.kind, "label": job.label} for job in plan.jobs}
 
 
 def run_name(plan: Plan) -> str:
@@ -71,7 +92,7 @@ def _manifest(plan: Plan, outcome: Outcome) -> dict[str, Any]:
     """What made this run: the resolved suite and every job's key; equal manifests mean equal reports."""
     return {
         "suite": _compared(plan), "suite_file": os.path.basename(plan.suite.path), "profile": plan.suite.profile,
-        "jobs": {job.key: {"kind": job.kind, "label": job.label} for job in plan.jobs},
+        "jobs": _jobs(plan),
         "reference": _published(plan), "failed": dict(sorted(outcome.failed.items())), "unavailable": dict(plan.unavailable),
     }  # fmt: skip
 
@@ -86,7 +107,7 @@ def _published(plan: Plan) -> dict[str, Any] | None:
 
 def _is_current(folder: Path, manifest: dict[str, Any]) -> bool:
     try:
-        written = json.loads((folder / "manifest.json").read_text())
+        written = json.loads((folder / MANIFEST).read_text())
     except (OSError, ValueError):
         return False
     plain = json.loads(json.dumps(manifest))

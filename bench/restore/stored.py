@@ -83,9 +83,8 @@ def _seed(store: Store, key: str) -> int | None:
 
 def _weights(store: Store, key: str) -> Weights:
     if not store.has(key) or store.damaged(key):
-        raise StoreError(
-            f"{store.path(key)}: the weights are gone or damaged; delete this folder and run the suite again"
-        )
+        remedy = f"`bench store check --repair {key}`, then run the suite again"
+        raise StoreError(f"{store.path(key)}: the weights are gone or damaged; {remedy}")
     return load_weights(store.path(key) / "weights.safetensors")
 
 
