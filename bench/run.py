@@ -17,14 +17,11 @@ from bench.job import canonical
 from bench.plan import Plan
 from bench.repair import discard_damaged
 from bench.store import Store, write_atomically
+from bench.storekeeping.runs import MANIFEST, UNFINISHED, announce, described
 
 if TYPE_CHECKING:
     from bench.report.model import Report
     from bench.train.execution import Execution
-
-MANIFEST = "manifest.json"
-UNFINISHED = "unfinished.json"
-"""Holds the jobs of a run that has begun, until its manifest is there."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +40,7 @@ def run_plan(plan: Plan, store: Store, execution: Execution, executor: Executor,
     """Execute what the store lacks, then write tables, figures and the manifest (not again if nothing changed)."""
     started = time.monotonic()
     folder = store.root / plan.suite.file.name / run_name(plan)
-    _announce(folder, plan, store)
+    announce(folder, plan.jobs, store)
     damaged = discard_damaged(plan.jobs, store, drawn=not (folder / MANIFEST).is_file())
     outcome = executor.run(plan.jobs, store, execution, watcher)
     report = gather(plan, store, outcome, folder.name)
@@ -65,16 +62,6 @@ def run_plan(plan: Plan, store: Store, execution: Execution, executor: Executor,
     return Run(folder, report, outcome, time.monotonic() - started, repaired)
 
 
-def _announce(folder: Path, plan: Plan, store: Store) -> None:
-    """Say, before anything is looked for in the store, which results this run needs: they are nobody's garbage."""
-    with store.locked_runs():
-        write_atomically(folder / UNFINISHED, json.dumps({"jobs": _jobs(plan)}, indent=1).encode())
-
-
-def _jobs(plan: Plan) -> dict[str, dict[str, str]]:
-    return {job.key: {"kind": job.kind, "label": job.label} for job in plan.jobs}
-
-
 def run_name(plan: Plan) -> str:
     """`<profile>-<8 digits>`: the same suite with the same profile and overrides is the same run."""
     import hashlib
@@ -92,7 +79,7 @@ def _manifest(plan: Plan, outcome: Outcome) -> dict[str, Any]:
     """What made this run: the resolved suite and every job's key; equal manifests mean equal reports."""
     return {
         "suite": _compared(plan), "suite_file": os.path.basename(plan.suite.path), "profile": plan.suite.profile,
-        "jobs": _jobs(plan),
+        "jobs": described(plan.jobs),
         "reference": _published(plan), "failed": dict(sorted(outcome.failed.items())), "unavailable": dict(plan.unavailable),
     }  # fmt: skip
 

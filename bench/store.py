@@ -78,7 +78,7 @@ class Store:
         with self.locked(".runs"):
             yield
 
-    def keys(self) -> list[str]:
+    def all_keys(self) -> list[str]:
         """The keys of all results, also of such as lack their record."""
         return sorted(path.name for path in self.folder.glob("*") if KEY.fullmatch(path.name) and path.is_dir())
 
@@ -172,7 +172,7 @@ def read_record(content: bytes, key: str) -> dict[str, Any]:
     record = json.loads(content)
     try:
         made, files = content_key(record["kind"], record["identity"], record["inputs"]), record["files"]
-        sound = {"label": str, "units": int, "seconds": (int, float)}
+        sound: dict[str, type | tuple[type, ...]] = {"label": str, "units": int, "seconds": (int, float)}
         if not isinstance(files, dict) or any(not isinstance(record[name], kind) for name, kind in sound.items()):
             raise ValueError("fields of the wrong kind")
     except (KeyError, TypeError, AttributeError) as error:

@@ -17,8 +17,9 @@ from bench.job import Job
 from bench.plan import Plan, make_plan
 from bench.repair import discard_damaged
 from bench.report.saved import load_report
-from bench.run import UNFINISHED, run_plan
+from bench.run import run_plan
 from bench.store import RECORD, Store
+from bench.storekeeping.runs import UNFINISHED
 from bench.suite import load_suite
 from bench.train.execution import Execution
 

@@ -125,9 +125,14 @@ def test_files_that_differ_or_are_gone_are_named(tmp_path: Path) -> None:
 
 def test_a_commit_killed_before_its_rename_is_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The record that it left is none of the job's files."""
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(Store, "place", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-        commit(tmp_path, {"a": b"a"})
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "place", killed)
+        with pytest.raises(KeyboardInterrupt):
+            commit(tmp_path, {"a": b"a"})
     store = commit(tmp_path, {})
     assert list(store.record(JOB.key)["files"]) == ["a"]
     assert store.damaged(JOB.key) == []
