@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.env import describe_environment, peak_memory
+from bench.errors import StoreError
 from bench.executors.base import Executor, Outcome, Watcher
 from bench.gather import gather
 from bench.job import canonical
 from bench.plan import Plan
 from bench.repair import discard_damaged
 from bench.store import Store, write_atomically
-from bench.storekeeping.runs import MANIFEST, UNFINISHED, announce, described
+from bench.storekeeping.runs import MANIFEST, UNFINISHED, announce, described, read_manifest
 
 if TYPE_CHECKING:
     from bench.report.model import Report
@@ -94,8 +95,8 @@ def _published(plan: Plan) -> dict[str, Any] | None:
 
 def _is_current(folder: Path, manifest: dict[str, Any]) -> bool:
     try:
-        written = json.loads((folder / MANIFEST).read_text())
-    except (OSError, ValueError):
+        written = read_manifest(folder / MANIFEST)
+    except StoreError:
         return False
     plain = json.loads(json.dumps(manifest))
     return all(written.get(name) == value for name, value in plain.items())
