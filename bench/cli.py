@@ -232,6 +232,76 @@ def verify_weights() -> None:
     _guard(call)
 
 
+store_app = typer.Typer(
+    no_args_is_help=True, help="The store of results: check, remove what nobody needs, export, import."
+)
+app.add_typer(store_app, name="store")
+
+Keys = Annotated[list[str] | None, typer.Argument(help="Keys of results, or how they begin; all without.")]
+Repair = Annotated[bool, typer.Option("--repair", help="Discard what is damaged; the next run makes it again.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")]
+KeptRuns = Annotated[
+    list[Path] | None, typer.Option("--keep", metavar="RUN", help="A run elsewhere that needs results of here, too.")
+]
+WithCache = Annotated[bool, typer.Option("--cache", help="Also digests of images and rendered portraits.")]
+
+
+@store_app.command("check")
+def check_store(keys: Keys = None, repair: Repair = False, results: ResultsFolder = Path("results")) -> None:
+    """Read every byte of the results and compare digests; exit code 1 if something is damaged."""
+
+    def call() -> int:
+        from bench.store_commands import check_store
+
+        return check_store(results, keys or [], repair)
+
+    _guard(call)
+
+
+@store_app.command("gc")
+def collect_garbage(
+    dry_run: DryRun = False, keep: KeptRuns = None, cache: WithCache = False, results: ResultsFolder = Path("results")
+) -> None:
+    """Remove results that no run refers to, and work of over a day ago that nothing goes on from.
+
+    To let go of a run, delete its folder first.
+    """
+
+    def call() -> int:
+        from bench.store_commands import collect_garbage
+
+        return collect_garbage(results, keep or [], cache, dry_run)
+
+    _guard(call)
+
+
+@store_app.command("export")
+def export_run(run: RunFolder, file: Annotated[Path, typer.Argument(help="The tar file to write.")]) -> None:
+    """Write a finished run and all results that it refers to into one tar file, the same bytes for the same run."""
+
+    def call() -> int:
+        from bench.store_commands import export_run
+
+        return export_run(run, file)
+
+    _guard(call)
+
+
+@store_app.command("import")
+def import_run(
+    file: Annotated[Path, typer.Argument(help="A file of `bench store export`.")],
+    results: ResultsFolder = Path("results"),
+) -> None:
+    """Add a run from a tar file, every digest verified; what is there already is kept."""
+
+    def call() -> int:
+        from bench.store_commands import import_run
+
+        return import_run(file, results)
+
+    _guard(call)
+
+
 def main() -> None:
     """The `bench` script. A lab's own methods may lie in the current folder, where a script does not look by itself."""
     sys.path.append(os.getcwd())

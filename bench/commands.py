@@ -132,6 +132,8 @@ def _print_tables(console: Console, report: Report) -> None:
 
 def _print_result(console: Console, run: Run) -> None:
     _print_tables(console, run.report)
+    for label, files in run.repaired.items():
+        console.print(Text.assemble(("was damaged: ", "yellow"), f"{label}: {', '.join(files[:SHOWN])}; done again"))
     for reason in failures(run.outcome):
         console.print(Text.assemble(("failed: ", "red"), reason))
     console.print(

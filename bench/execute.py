@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from bench.errors import StoreError
 from bench.job import Job, Kind
 from bench.store import Store
 
@@ -59,9 +60,20 @@ def run_job(job: Job, store: Store, execution: Execution, tell: OnProgress) -> b
     with store.working(job.key) as folder:
         if store.has(job.key):  # another process finished it while we waited
             return False
+        _refuse_damaged(job, store)
         module, function = WORK[job.kind].split(":")
         work: Callable[[Job, Workplace], Mapping[str, Any]] = getattr(importlib.import_module(module), function)
         started = time.monotonic()
         facts = work(job, Workplace(store, folder, execution, tell))
         store.commit(job, folder, {"seconds": round(time.monotonic() - started, 3), **facts})
     return True
+
+
+def _refuse_damaged(job: Job, store: Store) -> None:
+    """Verify the inputs just before they are used. What `bench.repair` has looked at in this process is not read again."""
+    for name, key in job.inputs.items():
+        if damaged := store.discard_damaged(key):
+            raise StoreError(
+                f"{job.label}: its input {name!r}, {store.path(key)}, was damaged ({', '.join(damaged[:3])}) and is discarded; "
+                "the same command makes it again"
+            )

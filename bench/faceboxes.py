@@ -30,7 +30,7 @@ def read_face_boxes(path: Path) -> dict[str, Tensor]:
 def _read_json(path: Path) -> Mapping[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise WeightsError(f"{path}: is no JSON: {error}") from None
     if not isinstance(content, dict):
         raise WeightsError(f"{path}: holds no boxes by image; expected {EXPECTED}")
@@ -40,7 +40,7 @@ def _read_json(path: Path) -> Mapping[str, Any]:
 def _as_tensor(boxes: Any, where: str) -> Tensor:
     try:
         tensor = torch.tensor([[float(number) for number in boxes[part]] for part in PARTS])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         tensor = torch.empty(0)
     if tensor.shape != (len(PARTS), 3):
         raise WeightsError(f"{where}: holds no box of each part; expected {EXPECTED}")

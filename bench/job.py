@@ -28,9 +28,14 @@ class Job:
 
     @property
     def key(self) -> str:
-        """sha256 over kind, identity and input keys, as 20 hexadecimal digits."""
-        content = {"kind": self.kind, "identity": self.identity, "inputs": dict(self.inputs)}
-        return hashlib.sha256(canonical(content).encode()).hexdigest()[:20]
+        """See `content_key`."""
+        return content_key(self.kind, self.identity, self.inputs)
+
+
+def content_key(kind: str, identity: Mapping[str, Any], inputs: Mapping[str, str]) -> str:
+    """sha256 over kind, identity and input keys, as 20 hexadecimal digits."""
+    content = {"kind": kind, "identity": identity, "inputs": dict(inputs)}
+    return hashlib.sha256(canonical(content).encode()).hexdigest()[:20]
 
 
 def canonical(content: Any) -> str:

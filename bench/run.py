@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.env import describe_environment, peak_memory
+from bench.errors import StoreError
 from bench.executors.base import Executor, Outcome, Watcher
 from bench.gather import gather
 from bench.job import canonical
 from bench.plan import Plan
+from bench.repair import discard_damaged
 from bench.store import Store, write_atomically
+from bench.storekeeping.runs import MANIFEST, UNFINISHED, announce, described, read_manifest
 
 if TYPE_CHECKING:
     from bench.report.model import Report
@@ -30,13 +33,17 @@ class Run:
     report: Report
     outcome: Outcome
     seconds: float
+    repaired: Mapping[str, Sequence[str]]
+    """The damaged files of results that were done again, by the job's label."""
 
 
 def run_plan(plan: Plan, store: Store, execution: Execution, executor: Executor, watcher: Watcher) -> Run:
     """Execute what the store lacks, then write tables, figures and the manifest (not again if nothing changed)."""
     started = time.monotonic()
-    outcome = executor.run(plan.jobs, store, execution, watcher)
     folder = store.root / plan.suite.file.name / run_name(plan)
+    announce(folder, plan.jobs, store)
+    damaged = discard_damaged(plan.jobs, store, drawn=not (folder / MANIFEST).is_file())
+    outcome = executor.run(plan.jobs, store, execution, watcher)
     report = gather(plan, store, outcome, folder.name)
     manifest = _manifest(plan, outcome)
     if not _is_current(folder, manifest):
@@ -50,8 +57,10 @@ def run_plan(plan: Plan, store: Store, execution: Execution, executor: Executor,
             "peak_memory": peak_memory(),
             "environment": describe_environment(),
         }
-        write_atomically(folder / "manifest.json", json.dumps(manifest | facts, indent=1, sort_keys=True).encode())
-    return Run(folder, report, outcome, time.monotonic() - started)
+        write_atomically(folder / MANIFEST, json.dumps(manifest | facts, indent=1, sort_keys=True).encode())
+    (folder / UNFINISHED).unlink(missing_ok=True)
+    repaired = {job.label: damaged[job.key] for job in plan.jobs if job.key in damaged}
+    return Run(folder, report, outcome, time.monotonic() - started, repaired)
 
 
 def run_name(plan: Plan) -> str:
@@ -71,7 +80,7 @@ def _manifest(plan: Plan, outcome: Outcome) -> dict[str, Any]:
     """What made this run: the resolved suite and every job's key; equal manifests mean equal reports."""
     return {
         "suite": _compared(plan), "suite_file": os.path.basename(plan.suite.path), "profile": plan.suite.profile,
-        "jobs": {job.key: {"kind": job.kind, "label": job.label} for job in plan.jobs},
+        "jobs": described(plan.jobs),
         "reference": _published(plan), "failed": dict(sorted(outcome.failed.items())), "unavailable": dict(plan.unavailable),
     }  # fmt: skip
 
@@ -86,8 +95,8 @@ def _published(plan: Plan) -> dict[str, Any] | None:
 
 def _is_current(folder: Path, manifest: dict[str, Any]) -> bool:
     try:
-        written = json.loads((folder / "manifest.json").read_text())
-    except (OSError, ValueError):
+        written = read_manifest(folder / MANIFEST)
+    except StoreError:
         return False
     plain = json.loads(json.dumps(manifest))
     return all(written.get(name) == value for name, value in plain.items())

@@ -13,17 +13,28 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import tempfile
+from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from bench.errors import StoreError
-from bench.job import Job
+from bench.job import Job, content_key
 
 RECORD = "job.json"
+KEY = re.compile(r"[0-9a-f]{20}")
+
+SYNCED_AT_ONCE = 16
+"""Files; the disk writes its journal once for those that wait together."""
+
+DISCARDED = ".discarded-"
+"""Begins the names, in `.work`, of what is being deleted: a result disappears whole, however long its files take."""
 
 
 @dataclass(frozen=True)
@@ -61,57 +72,136 @@ class Store:
     def has(self, key: str) -> bool:
         return (self.folder / key / RECORD).is_file()
 
+    @contextmanager
+    def locked_runs(self) -> Iterator[None]:
+        """Nobody begins a run or removes results meanwhile, so that what a run is about to use is not thought unused."""
+        with self.locked(".runs"):
+            yield
+
+    def all_keys(self) -> list[str]:
+        """The keys of all results, also of such as lack their record."""
+        return sorted(path.name for path in self.folder.glob("*") if KEY.fullmatch(path.name) and path.is_dir())
+
     def record(self, key: str) -> dict[str, Any]:
         """What is known about a finished job. Raises StoreError where the record is damaged."""
         try:
-            record: dict[str, Any] = json.loads((self.folder / key / RECORD).read_text())
-        except (OSError, ValueError) as error:
-            raise StoreError(
-                f"{self.folder / key}: damaged record ({error}); delete this folder and run again"
-            ) from None
-        return record
+            return read_record((self.folder / key / RECORD).read_bytes(), key)
+        except (OSError, ValueError, RecursionError) as error:
+            remedy = "`bench store check --repair` discards it, then run the suite again"
+            raise StoreError(f"{self.folder / key}: damaged record ({error}); {remedy}") from None
 
     def records(self) -> Iterator[dict[str, Any]]:
         """The records of all finished jobs, damaged ones left out."""
         for path in sorted(self.folder.glob(f"*/{RECORD}")):
             try:
-                yield json.loads(path.read_text())
-            except (OSError, ValueError):
+                yield self.record(path.parent.name)
+            except StoreError:
                 continue
 
     @contextmanager
     def working(self, key: str) -> Iterator[Path]:
         """The job's working folder, locked against other processes; waits for one that holds it."""
-        lock = os.open(self.folder / ".lock" / key, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with self.locked(key):
             folder = self.folder / ".work" / key
             folder.mkdir(parents=True, exist_ok=True)
             yield folder
+
+    @contextmanager
+    def locked(self, name: str, wait: bool = True) -> Iterator[bool]:
+        """Whether `name` belongs to this process inside the block: True, or, without `wait`, False while another has it."""
+        lock = os.open(self.folder / ".lock" / name, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            yield _lock(lock, wait)
         finally:
             os.close(lock)
 
     def commit(self, job: Job, folder: Path, facts: Mapping[str, Any]) -> None:
         """Make the working folder the job's result: digests and record first, then one rename."""
+        (folder / RECORD).unlink(missing_ok=True)  # of a commit that was killed before its rename
         files = {str(path.relative_to(folder)): digest(path) for path in sorted(folder.rglob("*")) if path.is_file()}
         record = {
             "key": job.key, "kind": job.kind, "label": job.label, "identity": job.identity, "inputs": dict(job.inputs),
             "units": job.units, "files": files, **facts,
         }  # fmt: skip
         write_atomically(folder / RECORD, json.dumps(record, indent=1, sort_keys=True).encode())
-        sync(folder)
-        os.replace(folder, self.path(job.key))
+        self.place(folder, job.key)
+
+    def place(self, folder: Path, key: str) -> None:
+        """Make a complete folder the result `key`: content to disk, then one rename. What lay there, without a record, goes."""
+        with ThreadPoolExecutor(SYNCED_AT_ONCE) as pool:
+            list(pool.map(sync, [folder, *folder.rglob("*")]))
+        self.discard(key)
+        os.replace(folder, self.path(key))
         sync(self.folder)
 
-    def damaged(self, key: str) -> list[str]:
-        """Files of a finished job that are gone or differ from their recorded digest."""
-        files = self.record(key)["files"]
-        here = self.path(key)
-        return [name for name, known in files.items() if not (here / name).is_file() or digest(here / name) != known]
+    def damaged(self, key: str, names: Collection[str] | None = None) -> list[str]:
+        """Files of a finished job (those among `names`, if given) that are gone or differ from their recorded digest.
+
+        `job.json` alone where the record is damaged. A digest is computed once per process as long as a file keeps its size and
+        time of modification.
+        """
+        try:
+            files: dict[str, str] = self.record(key)["files"]
+        except StoreError:
+            return [RECORD]
+        asked = files if names is None else names
+        return [name for name in asked if not is_intact(self.path(key) / name, files.get(name))]
 
     def discard(self, key: str) -> None:
         """Forget a result; the next run does the job again."""
-        shutil.rmtree(self.path(key), ignore_errors=True)
+        if not self.path(key).exists():
+            return
+        gone = tempfile.mkdtemp(prefix=f"{DISCARDED}{key}-", dir=self.folder / ".work")
+        with suppress(FileNotFoundError):
+            os.replace(self.path(key), gone)
+        shutil.rmtree(gone, ignore_errors=True)
+
+    def discard_damaged(self, key: str, names: Collection[str] | None = None) -> list[str]:
+        """The damaged files of a result, as `damaged` finds them; if there are any, the result is discarded."""
+        if not self.has(key) or not self.damaged(key, names):
+            return []
+        with self.locked(key):  # another process may have done the job again while we waited
+            found = self.damaged(key, names) if self.has(key) else []
+            if found:
+                self.discard(key)
+        return found
+
+
+def read_record(content: bytes, key: str) -> dict[str, Any]:
+    """The record of the job `key`. Raises ValueError where it is damaged or that of another job."""
+    record = json.loads(content)
+    try:
+        made, files = content_key(record["kind"], record["identity"], record["inputs"]), record["files"]
+        sound: dict[str, type | tuple[type, ...]] = {"label": str, "units": int, "seconds": (int, float)}
+        if not isinstance(files, dict) or any(not isinstance(record[name], kind) for name, kind in sound.items()):
+            raise ValueError("fields of the wrong kind")
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"no record of a job: {type(error).__name__} {error}") from None
+    if made != key:
+        raise ValueError(f"its content is that of {made}")
+    return dict(record)
+
+
+def is_intact(path: Path, known: str | None) -> bool:
+    """Whether the file is there and has this sha256; None is nobody's."""
+    try:
+        stat = path.stat()
+        return _remembered_digest(path, stat.st_size, stat.st_mtime_ns) == known
+    except (OSError, ValueError):  # a damaged name may hold what no path can
+        return False
+
+
+@lru_cache(maxsize=100_000)
+def _remembered_digest(path: Path, size: int, modified: int) -> str:
+    return digest(path)
+
+
+def _lock(handle: int, wait: bool) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    return True
 
 
 def digest(path: Path) -> str:
@@ -142,9 +232,9 @@ def write_atomically(path: Path, content: bytes) -> None:
         beside.unlink(missing_ok=True)
 
 
-def sync(folder: Path) -> None:
-    """Flush a folder's entries to disk, so that a rename survives a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Flush a file, or a folder's entries, to disk, so that a rename that follows survives a power cut."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

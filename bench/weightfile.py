@@ -31,7 +31,7 @@ def load_weights(path: Path) -> dict[str, dict[str, Tensor]]:
     """Networks and their state dicts, on the CPU. Raises WeightsError naming the file."""
     weights: dict[str, dict[str, Tensor]] = {}
     for name, tensor in read_checkpoint(path).items():
-        network, separator, key = name.partition(SEPARATOR)
+        network, separator, key = str(name).partition(SEPARATOR)
         if not separator:
             raise WeightsError(f"{path}: not a file of this harness: entry {name!r} names no network")
         weights.setdefault(network, {})[key] = tensor

@@ -82,3 +82,11 @@ def test_the_readme_s_suite_resolves(tmp_path: Path) -> None:
     suite = load_suite(path)
     assert [row.label for row in suite.rows] == ["input", "nafnet", "ugpnet", "ugpnet: fusing images", "ugpnet-hinet"]
     assert suite.rows[-1].peers["regressor"].method == "hinet"
+
+
+def test_the_tests_that_the_table_of_faults_names_exist() -> None:
+    named = set(re.findall(r"`(test_\w+)`", (DOCS / "reliability.md").read_text()))
+    files = (DOCS.parent / "tests").rglob("test_*.py")
+    there = {name for path in files for name in re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE)}
+    assert len(named) > 50
+    assert named - there == set()

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import pickle
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
+from torch import Tensor
 
 from ugpnet.checkpoints import CheckpointMismatch, CheckpointUnreadable
-
-UNREADABLE = (
-    pickle.UnpicklingError, SafetensorError, zipfile.BadZipFile,
-    RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError, AttributeError,
-)  # fmt: skip
-"""What torch's and safetensors' readers raise on damaged files and on files that are no checkpoints."""
-
 
 REFUSED = "refused: this pickle holds more than tensors and could run code"
 ADVICE = "ask its author for safetensors or a plain state dict"
@@ -30,13 +22,18 @@ ADVICE = "ask its author for safetensors or a plain state dict"
 def read_checkpoint(file: str | PathLike[str]) -> Mapping[str, Any]:
     """Whatever mapping a checkpoint holds, on the CPU: safetensors, or torch's format without any code in it.
 
-    Raises CheckpointUnreadable, naming the file: not there, cut short, no checkpoint, or a pickle that wants to run code
-    (refused). Raises CheckpointMismatch where it holds something else than a mapping.
+    Raises CheckpointUnreadable, naming the file: not there, cut short, no checkpoint, or refused: a pickle that wants to run
+    code, entries or tensors that claim more bytes than the file has. Raises CheckpointMismatch where it holds something else
+    than a mapping.
     """
     path = Path(file)
     try:
         content = load_file(str(path)) if path.suffix == ".safetensors" else _load_tensors(path)
-    except UNREADABLE as error:
+        _refuse_swollen(content, path)
+    except CheckpointUnreadable:
+        raise
+    # A pickle is a program: torch's reader raises whatever a damaged or a hostile one makes of it.
+    except Exception as error:
         raise CheckpointUnreadable(f"{path}: {_reason(path, error)}") from None
     if not isinstance(content, Mapping):
         raise CheckpointMismatch(f"{path}: holds a {type(content).__name__} where a state dict is wanted")
@@ -44,8 +41,43 @@ def read_checkpoint(file: str | PathLike[str]) -> Mapping[str, Any]:
 
 
 def _load_tensors(path: Path) -> Any:
+    _refuse_bomb(path)
     with torch.serialization.safe_globals(_numpy_scalars()):
         return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _refuse_bomb(path: Path) -> None:
+    """torch stores tensors as they are. Compressed or overlapping entries would unpack into more than the file has."""
+    with path.open("rb") as stream:
+        if stream.read(4) != b"PK\x03\x04":
+            return
+    with zipfile.ZipFile(path) as archive:
+        claimed, size = sum(entry.file_size for entry in archive.infolist()), path.stat().st_size
+    if claimed > size:
+        problem = f"its entries claim {claimed} bytes, the file has {size}"
+        raise CheckpointUnreadable(f"{path}: refused: {problem}; torch never compresses, ask its author for safetensors")
+
+
+def _refuse_swollen(content: Any, path: Path) -> None:
+    """A tensor with strides of 0 is as large as it likes without a byte in the file, until somebody copies it."""
+    size = path.stat().st_size
+    for tensor in _tensors(content):
+        if tensor.numel() * tensor.element_size() > size:
+            shape = tuple(tensor.shape)
+            raise CheckpointUnreadable(f"{path}: refused: a tensor claims the shape {shape}, the file has {size} bytes")
+
+
+def _tensors(content: Any) -> Iterator[Tensor]:
+    """All tensors in nested containers, each container entered once: a pickle may put one into itself."""
+    left, seen = [content], {id(content)}
+    while left:
+        each = left.pop()
+        if isinstance(each, Tensor):
+            yield each
+        elif isinstance(each, (Mapping, list, tuple, set)):
+            inner = list(each.values() if isinstance(each, Mapping) else each)
+            left += [value for value in inner if id(value) not in seen]
+            seen.update(map(id, inner))
 
 
 def _numpy_scalars() -> list[Any]:
@@ -68,6 +100,8 @@ def _reason(path: Path, error: BaseException) -> str:
         head = stream.read(64).lstrip()
     if not head:
         return "is empty; fetch it again"
+    if isinstance(error, MemoryError):
+        return "refused: reading it takes more memory than there is"
     if head.startswith(b"PK") and not zipfile.is_zipfile(path):
         return "is cut short, as half a download is; fetch it again"
     if head.startswith(b"<"):

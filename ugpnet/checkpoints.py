@@ -33,7 +33,7 @@ def unwrap(checkpoint: Mapping[str, Any], known: Mapping[str, Tensor] | None = N
         if isinstance(state.get(wrapper), Mapping):
             state = state[wrapper]
             break
-    tensors = {name: value for name, value in state.items() if isinstance(value, Tensor)}
+    tensors = {name: value for name, value in state.items() if isinstance(name, str) and isinstance(value, Tensor)}
     if not tensors:
         raise CheckpointMismatch(
             f"holds no tensors; its keys are {', '.join(list(map(str, checkpoint))[:8]) or 'none'}"

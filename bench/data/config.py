@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Split = Literal["train", "val", "test"]
 Fit = Literal["resize", "center_crop", "random_crop"]
@@ -13,6 +14,17 @@ OnError = Literal["fail", "skip"]
 Count = Annotated[int, Field(ge=1)]
 Size = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0)]
+
+
+def _below_root(path: str) -> str:
+    """A suite of somebody else says in one place, `data.root`, where it reads: what is below is no way out of it."""
+    if os.path.normpath(path).split(os.sep)[0] == os.pardir:
+        raise ValueError("leaves `data.root` through `..`; set data.root to a folder above, or give an absolute path")
+    return path
+
+
+DataPath = Annotated[str, AfterValidator(_below_root)]
+"""Relative to `data.root` and below it, or absolute."""
 
 
 class DataModel(BaseModel):
@@ -52,7 +64,7 @@ class FolderData(DataModel):
     """
 
     source: Literal["folder"] = "folder"
-    path: str
+    path: DataPath
     start: Annotated[int, Field(ge=0)] = 0
     count: Count | None = None
     size: Size | None = None
@@ -69,10 +81,10 @@ class PairedData(DataModel):
     """
 
     source: Literal["paired"] = "paired"
-    lq: str
-    gt: str
+    lq: DataPath
+    gt: DataPath
     template: str = "{}"
-    meta_info: str | None = None
+    meta_info: DataPath | None = None
     start: Annotated[int, Field(ge=0)] = 0
     count: Count | None = None
     size: Size | None = None
@@ -97,7 +109,7 @@ class HuggingFaceData(DataModel):
     """
 
     source: Literal["huggingface"] = "huggingface"
-    path: str
+    path: DataPath
     config: str | None = None
     split: str = "train"
     column: str = "image"

@@ -57,7 +57,7 @@ def _load(cache: Path | None) -> dict[str, str]:
         return {}
     try:
         entries = json.loads(cache.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return {str(key): str(value) for key, value in entries.items()} if isinstance(entries, dict) else {}
 

@@ -20,7 +20,10 @@ ImageFile: TypeAlias = Path | Encoded
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm"})
 
 MAX_PIXELS = 89_478_485
-"""A quarter of a gibibyte of RGB, the size from which Pillow too warns of a decompression bomb."""
+"""The one limit of images: a quarter of a gibibyte of RGB, the size from which Pillow too warns of a decompression bomb."""
+
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "PPM", "GIF")
+"""What a file may hold, whatever its suffix says: not those that Pillow hands to other programs (EPS to Ghostscript)."""
 
 _ENDINGS = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82"}
 
@@ -53,19 +56,21 @@ def check_image(file: ImageFile, max_pixels: int = MAX_PIXELS) -> tuple[int, int
 @contextmanager
 def open_image(file: ImageFile, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
     """The file opened by Pillow, not yet decoded; whatever goes wrong inside the block is a DataError naming the file."""
-    with _named_errors(file), file.open("rb") as stream, Image.open(stream) as image:
+    with _named_errors(file, max_pixels), file.open("rb") as stream, Image.open(stream, formats=FORMATS) as image:
         _refuse_bomb(image, file, max_pixels)
         yield image
 
 
 @contextmanager
-def _named_errors(file: ImageFile) -> Iterator[None]:
+def _named_errors(file: ImageFile, max_pixels: int) -> Iterator[None]:
     try:
         yield
     except DataError:
         raise
     except FileNotFoundError:
         raise DataError(f"{file}: no such image; check the path") from None
+    except Image.DecompressionBombError:  # Pillow's own limit lies higher
+        raise DataError(f"{file}: more pixels than the limit of {max_pixels}; reduce or crop it") from None
     except UnidentifiedImageError:  # Pillow's own message says no more than the path
         found = "it is of no known type" if _size(file) else "it is empty"
         raise DataError(f"{file}: cannot be read as an image ({found}); replace or delete it") from None

@@ -47,7 +47,7 @@ class Picture:
 
 
 def read_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Picture:
-    """The image in a file of any type that Pillow reads; 16-bit samples of PNG and TIFF keep their depth.
+    """The image in a file of any type among `bench.data.images.FORMATS`; 16-bit samples of PNG and TIFF keep their depth.
 
     EXIF orientation is applied. Colours under transparent pixels are kept as stored. CMYK is converted without its
     profile. Of several frames the first counts. Raises DataError on a missing, damaged or oversized file and on samples
@@ -127,12 +127,11 @@ def _wide_tiff(path: Path) -> NDArray[np.uint16]:
     import tifffile
 
     page = tifffile.TiffFile(path).pages[0]
+    planes = page.axes == "SYX"  # one after the other
+    if page.dtype != np.uint16 or not (planes or page.axes == "YXS") or page.shape[0 if planes else 2] not in (3, 4):
+        raise DataError(f"{path}: {page.axes} {page.dtype} samples are no RGB of 16 bits; convert it to RGB first")
     samples: NDArray[np.uint16] = page.asarray()
-    if page.axes.startswith("S"):  # one plane after the other
-        samples = np.moveaxis(samples, 0, -1)
-    if samples.dtype != np.uint16 or samples.ndim != 3 or samples.shape[2] not in (3, 4):
-        raise DataError(f"{path}: {page.axes} {samples.dtype} samples are no RGB of 16 bits; convert it to RGB first")
-    return samples
+    return np.moveaxis(samples, 0, -1) if planes else samples
 
 
 def _upright(samples: NDArray[np.uint16], orientation: int) -> NDArray[np.uint16]:

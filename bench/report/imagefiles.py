@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image, UnidentifiedImageError
 
 from bench.errors import StoreError
 from bench.report.model import Pictures
+from bench.store import Store, is_intact
 
 
 @dataclass(frozen=True)
@@ -32,11 +34,24 @@ class ImageFiles:
         path = self.path(name)
         try:
             with Image.open(path) as image:
-                return np.asarray(image.convert("RGB"))
+                pixels = np.asarray(image.convert("RGB"))
+            if not is_intact(path, self._files.get(str(path.relative_to(self._job)))):
+                raise OSError("its digest is not the recorded one")
         except (OSError, UnidentifiedImageError) as error:
             why = "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read ({error})"
-            remedy = f"delete {self.store / self.folder.split('/')[0]} and run the suite again"
+            remedy = f"`bench store check --repair {self._job.name}`, then run the suite again"
             raise StoreError(f"{self.what}: the file of image {name!r}, {path}, {why}; {remedy}") from None
+        return pixels
+
+    @property
+    def _job(self) -> Path:
+        return self.store / self.folder.split("/")[0]
+
+    @cached_property
+    def _files(self) -> Mapping[str, str]:
+        """Digests by name."""
+        files: Mapping[str, str] = Store(self.store.parent).record(self._job.name)["files"]
+        return files
 
 
 def missing_images(pictures: Pictures) -> list[str]:

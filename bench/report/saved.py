@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from bench.errors import BenchError
 from bench.report.imagefiles import ImageFiles
-from bench.report.model import MethodInfo, MetricInfo, Pictures, Provenance, Report
+from bench.report.model import COLUMNS, MethodInfo, MetricInfo, Pictures, Provenance, Report
 from bench.report.reference import Reference
 from bench.store import Store, write_atomically
 
@@ -79,9 +79,9 @@ def load_report(folder: Path) -> Report:
     """
     saved = _read(folder)
     try:
-        rows = pd.read_parquet(folder / ROWS)
+        rows = pd.read_parquet(folder / ROWS)[list(COLUMNS)]
         curves = pd.read_parquet(folder / CURVES) if (folder / CURVES).is_file() else None
-    except (OSError, ValueError) as error:
+    except Exception as error:  # pyarrow raises whatever its parsers meet
         raise BenchError(f"{folder}: its rows cannot be read ({error}); run its suite again") from None
     reference = None
     if saved.reference is not None:
@@ -103,7 +103,7 @@ def _read(folder: Path) -> SavedReport:
     except FileNotFoundError:
         why = "not finished, or made by an older version" if (folder / "manifest.json").is_file() else "not a run"
         raise BenchError(f"{folder}: no {REPORT} here: {why}; name a folder results/<suite>/<run>") from None
-    except (OSError, ValueError, AttributeError, KeyError) as error:
+    except (OSError, ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
         raise BenchError(f"{path}: damaged ({error}); run its suite again") from None
     if found != FORMAT:
         again = "run its suite again with this one: finished work is kept"
@@ -111,11 +111,14 @@ def _read(folder: Path) -> SavedReport:
             f"{path}: format {found!r}, of another version of the harness (this one reads {FORMAT}); {again}"
         )
     try:
-        return TypeAdapter(SavedReport).validate_python(content)
+        saved = TypeAdapter(SavedReport).validate_python(content)
     except ValidationError as error:
         problem = error.errors()[0]
         where = ".".join(map(str, problem["loc"]))
         raise BenchError(f"{path}: damaged at {where} ({problem['msg']}); run its suite again") from None
+    if not saved.tests:
+        raise BenchError(f"{path}: damaged (it names no test set); run its suite again")
+    return saved
 
 
 def _saved_test(part: Report) -> SavedTest:

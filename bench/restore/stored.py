@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from bench.errors import BenchError, StoreError
 from bench.restore.restorer import Restorer, from_method
 from bench.row import from_spec
 from bench.store import Store
+from bench.storekeeping.runs import MANIFEST, read_manifest
 from bench.suite import SuiteFile
 from bench.weightfile import load_weights
 from methods.base import Task, suggest
@@ -45,16 +45,12 @@ def from_run(folder: Path, row: str | None) -> Restorer:
 
 
 def _manifest(folder: Path) -> Mapping[str, Any]:
-    path = folder / "manifest.json"
+    path = folder / MANIFEST
     if not path.is_file():
-        runs = sorted(str(found.parent) for found in folder.glob("*/manifest.json"))
+        runs = sorted(str(found.parent) for found in folder.glob(f"*/{MANIFEST}"))
         hint = f"runs in it: {', '.join(runs)}" if runs else "give the folder that `bench run` names at its end"
-        raise BenchError(f"--run {folder}: no manifest.json there; {hint}")
-    try:
-        manifest: Mapping[str, Any] = json.loads(path.read_text())
-    except ValueError as error:
-        raise StoreError(f"{path}: damaged ({error}); run the suite again") from None
-    return manifest
+        raise BenchError(f"--run {folder}: no {MANIFEST} there; {hint}")
+    return read_manifest(path)
 
 
 def _restore_keys(manifest: Mapping[str, Any]) -> Mapping[str, Sequence[str]]:
@@ -83,9 +79,8 @@ def _seed(store: Store, key: str) -> int | None:
 
 def _weights(store: Store, key: str) -> Weights:
     if not store.has(key) or store.damaged(key):
-        raise StoreError(
-            f"{store.path(key)}: the weights are gone or damaged; delete this folder and run the suite again"
-        )
+        remedy = f"`bench store check --repair {key}`, then run the suite again"
+        raise StoreError(f"{store.path(key)}: the weights are gone or damaged; {remedy}")
     return load_weights(store.path(key) / "weights.safetensors")
 
 

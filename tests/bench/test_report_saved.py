@@ -110,7 +110,7 @@ def test_a_missing_image_is_named(copy: Path) -> None:
     victim = next((copy.parents[1] / ".store").glob(f"{loader.folder}/00001.png"))  # type: ignore[attr-defined]
     victim.unlink()
     with pytest.raises(
-        StoreError, match=r"nafnet: .*'test-000001'.*00001\.png, is missing; delete .* run the suite again"
+        StoreError, match=r"nafnet: .*'test-000001'.*00001\.png, is missing; `bench store check --repair \w+`, then run the suite again"
     ):
         loader("test-000001")
 

@@ -104,3 +104,30 @@ def test_variants_are_rows_with_one_change(write_suite: Write, tiny_document: di
     suite = load_suite(write_suite(tiny_document))
     assert [row.variant for row in suite.rows] == [None, None, None, None, "w/o R_se", "images"]
     assert suite.rows[5].config.fuse == "images"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("test", [
+    {"source": "folder", "path": "../faces"},
+    {"source": "folder", "path": ".."},
+    {"source": "folder", "path": "a/../../faces"},
+    {"source": "paired", "lq": "lq", "gt": "../gt"},
+    {"source": "paired", "lq": "../lq", "gt": "gt"},
+    {"source": "paired", "lq": "lq", "gt": "gt", "meta_info": "../names.txt"},
+    {"source": "huggingface", "path": "../faces"},
+])  # fmt: skip
+def test_images_lie_below_the_data_s_root(
+    tiny_document: dict[str, Any], write_suite: Callable[[object], Path], test: dict[str, str]
+) -> None:
+    tiny_document["data"]["test"] = test
+    with pytest.raises(SuiteError, match=r"s\.yaml: data\.test\.\w+: leaves `data\.root`.*set data\.root"):
+        load_suite(write_suite(tiny_document))
+
+
+def test_another_root_and_absolute_paths_are_said_openly(
+    tiny_document: dict[str, Any], write_suite: Callable[[object], Path], tmp_path: Path
+) -> None:
+    for fields in ({"path": "a/../faces"}, {"path": str(tmp_path.parent / "faces")}, {"path": "..faces"}):
+        tiny_document["data"]["test"] = {"source": "folder", **fields}
+        load_suite(write_suite(tiny_document))
+    tiny_document["data"]["root"] = "../.."
+    assert load_suite(write_suite(tiny_document)).data_root == tmp_path / "../.."
