@@ -109,9 +109,8 @@ def test_a_missing_image_is_named(copy: Path) -> None:
     loader = report.pictures.restored["nafnet"]
     victim = next((copy.parents[1] / ".store").glob(f"{loader.folder}/00001.png"))  # type: ignore[attr-defined]
     victim.unlink()
-    with pytest.raises(
-        StoreError, match=r"nafnet: .*'test-000001'.*00001\.png, is missing; `bench store check --repair \w+`, then run the suite again"
-    ):
+    remedy = r"`bench store check --repair \w+`, then run the suite again"
+    with pytest.raises(StoreError, match=rf"nafnet: .*'test-000001'.*00001\.png, is missing; {remedy}"):
         loader("test-000001")
 
 
