@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import ceil
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
 from bench.report.scores import ARROWS
-from bench.report.style import ONE_COLUMN, TWO_COLUMNS
+from bench.report.style import GREY, ONE_COLUMN, PALETTE, TWO_COLUMNS
 from bench.sweep.config import Dimension
 from bench.sweep.objectives import Objective
 from bench.sweep.record import Record, Tried
 from bench.sweep.space import as_parameter
 
+BLUE, RED = PALETTE[:2]
 COLUMNS = 4
 PANEL_HEIGHT = 1.6
 """Inches."""
@@ -49,6 +50,16 @@ def panels(
     return figure, list(grid[:count])
 
 
+def draw_legend(figure: Figure, record: Record) -> None:
+    """Which marks are the best trials."""
+    best = "Pareto front" if len(record.objectives) > 1 else f"best {len(record.best)}"
+    handles = [
+        Line2D([], [], color=RED, marker="D", markersize=4, ls="", label=best),
+        Line2D([], [], color=GREY, marker="o", markersize=3, ls="", label="other trials"),
+    ]
+    figure.legend(handles=handles, loc="outside upper center", ncols=2, handletextpad=0.4, columnspacing=1.2)
+
+
 def coordinates(dimension: Dimension, trials: Sequence[Tried], field: str) -> NDArray[np.float64]:
     """Where trials stand on the axis of a field (trials,): its values, or the places of its choices."""
     return np.array([_place(dimension, trial.parameters[field]) for trial in trials], dtype=np.float64)
@@ -60,25 +71,25 @@ def _place(dimension: Dimension, parameter: Any) -> float:
     return float([as_parameter(value) for value in dimension.choices].index(parameter))
 
 
-def scale_axis(axis: Axis, dimension: Dimension) -> None:
+def scale_axis(axes: Axes, which: Literal["x", "y"], dimension: Dimension) -> None:
     """The range that was searched: logarithmic as it was, choices by name."""
-    which = axis.axis_name
+    axis = axes.xaxis if which == "x" else axes.yaxis
     if dimension.choices is not None:
         names = [_clipped(str(as_parameter(value))) for value in dimension.choices]
         axis.set_ticks(range(len(names)), names)
-        axis.axes.set(**{f"{which}lim": (-0.5, len(names) - 0.5)})
+        axes.set(**{f"{which}lim": (-0.5, len(names) - 0.5)})
         return
     assert dimension.low is not None
     assert dimension.high is not None
     if dimension.log:
-        axis.axes.set(**{f"{which}scale": "log"})
+        axes.set(**{f"{which}scale": "log"})
         axis.set_major_formatter(StrMethodFormatter("{x:g}"))  # the default writes mathematics, which is off
         axis.set_minor_formatter(NullFormatter())
         margin = (dimension.high / dimension.low) ** 0.04
-        axis.axes.set(**{f"{which}lim": (dimension.low / margin, dimension.high * margin)})
+        axes.set(**{f"{which}lim": (dimension.low / margin, dimension.high * margin)})
     else:
         margin = 0.04 * (dimension.high - dimension.low)
-        axis.axes.set(**{f"{which}lim": (dimension.low - margin, dimension.high + margin)})
+        axes.set(**{f"{which}lim": (dimension.low - margin, dimension.high + margin)})
 
 
 def _clipped(text: str) -> str:

@@ -34,7 +34,8 @@ def _text(folder: Path, subject: Subject, record: Record, trial: Tried, n: int) 
     document["name"] = f"{subject.suite.file.name}_best_{n}"
     pairs = zip(record.objectives, trial.results, strict=True)
     results = ", ".join(f"{each.label} {value:.{each.decimals}f}" for each, value in pairs)
-    about = f"# Trial {trial.number} of {record.name}: {results} of row {subject.sweep.row!r}, profile {subject.suite.profile}.\n"
+    whose = f"of row {subject.sweep.row!r}, profile {subject.suite.profile}"
+    about = f"# Trial {trial.number} of {record.name}: {results} {whose}.\n"
     return about + yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
 
 

@@ -13,13 +13,12 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from bench.report.labels import Anchor, place_labels
-from bench.report.style import GREY, PALETTE
-from bench.sweep.axes import objective_label, panels, results
+from bench.report.style import GREY
+from bench.sweep.axes import BLUE, RED, draw_legend, objective_label, panels, results
 from bench.sweep.front import hypervolumes, reference_point
 from bench.sweep.record import Record
 from bench.sweep.space import short_names
 
-BLUE, RED = PALETTE[:2]
 MOST_LABELS = 12
 SQUARE = 2.4
 """Inches."""
@@ -33,6 +32,7 @@ def pareto_figure(record: Record) -> Figure | None:
     figure, grid = panels(len(pairs), columns=3, height=SQUARE)
     for axes, (x, y) in zip(grid, pairs, strict=True):
         _draw_pair(axes, record, x, y)
+    draw_legend(figure, record)
     # Labels need the final positions of the axes, which the layout fixes on drawing.
     figure.draw_without_rendering()
     figure.set_layout_engine("none")

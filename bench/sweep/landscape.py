@@ -10,12 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.tri import Triangulation
 
-from bench.report.style import GREY, PALETTE
-from bench.sweep.axes import COLUMNS, coordinates, objective_label, panels, results, scale_axis
+from bench.report.style import GREY
+from bench.sweep.axes import COLUMNS, RED, coordinates, draw_legend, objective_label, panels, results, scale_axis
 from bench.sweep.record import Record
 from bench.sweep.space import short_names
 
-RED = PALETTE[1]
 FIELDS = 4
 """That are shown in pairs: the most important."""
 
@@ -43,9 +42,10 @@ def slice_figure(record: Record) -> Figure | None:
         )
         marked = [trial.results[index] for trial in record.best]
         axes.plot(coordinates(dimension, record.best, field), marked, "D", color=RED, markersize=3.5)
-        scale_axis(axes.xaxis, dimension)
+        scale_axis(axes, "x", dimension)
         axes.set_xlabel(names[field])
         axes.set_title(objective_label(record.objectives[index]), loc="left")
+    draw_legend(figure, record)
     return figure
 
 
@@ -62,6 +62,7 @@ def contour_figure(record: Record, importances: Sequence[Mapping[str, float]]) -
     cells = [(index, pair) for index in range(len(record.objectives)) for pair in pairs]
     for axes, (index, (x, y)) in zip(grid, cells, strict=True):
         _draw_contour(figure, axes, record, index, x, y)
+    draw_legend(figure, record)
     return figure
 
 
@@ -76,8 +77,8 @@ def _draw_contour(figure: Figure, axes: Axes, record: Record, index: int, x: str
     axes.plot(mesh.x, mesh.y, "o", color="white", markeredgecolor="black", markeredgewidth=0.4, markersize=2.5)
     marked = [coordinates(record.space[field], record.best, field) for field in (x, y)]
     axes.plot(*marked, "D", color=RED, markeredgecolor="white", markeredgewidth=0.4, markersize=4)
-    scale_axis(axes.xaxis, record.space[x])
-    scale_axis(axes.yaxis, record.space[y])
+    scale_axis(axes, "x", record.space[x])
+    scale_axis(axes, "y", record.space[y])
     axes.set_xlabel(names[x])
     axes.set_ylabel(names[y])
     axes.set_title(objective_label(objective), loc="left")
@@ -91,6 +92,6 @@ def _mesh(record: Record, x: str, y: str) -> Triangulation | None:
     if len(np.unique(np.round(np.stack(unit), 9), axis=1).T) < 3:
         return None
     try:
-        return Triangulation(*places, triangles=Triangulation(*unit).triangles)
+        return Triangulation(places[0], places[1], triangles=Triangulation(unit[0], unit[1]).triangles)
     except (RuntimeError, ValueError):  # of points on a line
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -120,7 +120,9 @@ def importances(study: optuna.Study, objectives: Sequence[Objective]) -> tuple[M
     evaluator = PedAnovaImportanceEvaluator(target_quantile=max(0.1, TOP / complete))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it remarks that less is better, which holds for costs
-        return tuple(
-            get_param_importances(study, evaluator=evaluator, target=lambda trial: trial.values[i] * each.sign)
-            for i, each in enumerate(objectives)
-        )
+        costs = [partial(_cost, i, each) for i, each in enumerate(objectives)]
+        return tuple(get_param_importances(study, evaluator=evaluator, target=cost) for cost in costs)
+
+
+def _cost(index: int, objective: Objective, trial: FrozenTrial) -> float:
+    return float(trial.values[index] * objective.sign)

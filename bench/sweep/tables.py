@@ -21,8 +21,8 @@ def write_trials(folder: Path, record: Record) -> None:
 
 
 def trials_csv(record: Record, trials: Sequence[Tried]) -> str:
-    """One line per trial at full precision: number, state, seconds, every field by its path, every objective, the keys of its own
-    trainings and of its scores (separated by spaces), and why it has no values."""
+    """One line per trial at full precision: number, state, seconds, every field by its path, every objective, the keys of its
+    own trainings and of its scores (separated by spaces), and why it has no values."""
     names = [each.name for each in record.objectives]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
