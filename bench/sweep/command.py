@@ -67,8 +67,8 @@ def show_sweep(path: Path, profile: str, assignments: Sequence[str], results: Pa
     console.print(space_table(subject.sweep.space), plan_table(plan, store, seconds), sep="\n")
     trials = count_trials(subject.sweep)
     costs = trial_costs(plan, store, seconds, own, trials)
-    console.print(f"study {study_name(subject)!r}: {trials} trials, sampler {subject.sweep.sampler}", highlight=False)
-    console.print(costs, highlight=False, soft_wrap=True)
+    about = f"study {study_name(subject)!r}: {trials} trials, sampler {subject.sweep.sampler}"
+    console.print(about, costs, sep="\n", highlight=False, soft_wrap=True)
     return 0
 
 

@@ -165,7 +165,9 @@ def test_a_suite_without_the_section_says_so(tiny: Path) -> None:
 
 def test_a_field_of_another_row_changes_nothing(write_suite: Write, swept: dict[str, Any]) -> None:
     swept["sweep"]["space"] = {"gfpgan.training.pixel_weight": {"low": 1, "high": 3}}
-    with pytest.raises(SuiteError, match=r"sweep\.space\.gfpgan\.training\.pixel_weight: changes nothing of row 'ugpnet'"):
+    with pytest.raises(
+        SuiteError, match=r"sweep\.space\.gfpgan\.training\.pixel_weight: changes nothing of row 'ugpnet'"
+    ):
         subject_of(write_suite(swept)).own_jobs()
 
 
