@@ -117,9 +117,9 @@ def importances(study: optuna.Study, objectives: Sequence[Objective]) -> tuple[M
     complete = sum(trial.state is TrialState.COMPLETE for trial in study.get_trials(deepcopy=False))
     if complete < 2 * TOP:
         return ()
-    evaluator = PedAnovaImportanceEvaluator(target_quantile=max(0.1, TOP / complete))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it remarks that less is better, which holds for costs
+        evaluator = PedAnovaImportanceEvaluator(target_quantile=max(0.1, TOP / complete))
         costs = [partial(_cost, i, each) for i, each in enumerate(objectives)]
         return tuple(get_param_importances(study, evaluator=evaluator, target=cost) for cost in costs)
 

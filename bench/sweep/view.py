@@ -86,16 +86,14 @@ class SweepView(LiveView):
 
 
 def standing(record: Record) -> str:
-    """`best PSNR 28.31 (trial 7), 2 running, 1 pruned`; of several objectives the best value of each."""
+    """`best PSNR 28.31, 2 running, 1 pruned`; of several objectives the best value of each, and the size of the front."""
     parts = []
     if record.complete:
-        signs = [each.sign for each in record.objectives]
-        lowest = record.costs.min(axis=0)
-        pairs = zip(record.objectives, lowest, signs, strict=True)
-        parts.append("best " + ", ".join(f"{each.label} {cost * sign:.{each.decimals}f}" for each, cost, sign in pairs))
-    if len(record.objectives) > 1 and record.complete:
-        parts.append(f"front of {len(record.best)}")
+        pairs = zip(record.objectives, record.costs.min(axis=0), strict=True)
+        parts.append("best " + ", ".join(f"{each.label} {cost * each.sign:.{each.decimals}f}" for each, cost in pairs))
     parts += [f"{count} {state}" for state in ("running", "pruned", "failed") if (count := record.count(state))]
+    if record.complete and len(record.objectives) > 1:
+        parts.append(f"front of {len(record.best)}")
     return ", ".join(parts)
 
 

@@ -161,6 +161,5 @@ def test_tables_have_all_that_is_known() -> None:
 def test_the_standing_names_the_best_of_each() -> None:
     made = record((PSNR, SWD))
     psnr, swd = (np.array([t.results[i] for t in made.complete]) for i in (0, 1))
-    shown = standing(made)
-    assert shown.startswith(f"best PSNR {psnr.max():.2f}, SWD {swd.min():.2f}, front of {len(made.best)}")
-    assert shown.endswith("1 running, 1 pruned, 1 failed")
+    best = f"best PSNR {psnr.max():.2f}, SWD {swd.min():.2f}"
+    assert standing(made) == f"{best}, 1 running, 1 pruned, 1 failed, front of {len(made.best)}"

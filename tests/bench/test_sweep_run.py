@@ -53,7 +53,7 @@ def sweep(path: Path, results: Path, *arguments: str) -> Result:
 
 
 def folder_of(results: Path, suite: dict[str, Any]) -> Path:
-    [folder] = (results / suite["name"]).glob("sweep-*")
+    [folder] = (results / str(suite["name"])).glob("sweep-*")
     return folder
 
 

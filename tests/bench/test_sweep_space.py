@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -37,6 +39,13 @@ def swept(tiny_document: dict[str, Any]) -> dict[str, Any]:
 
 def subject_of(path: Path, *assignments: str) -> Subject:
     return open_subject(load_suite(path, assignments=assignments), path.parent / "cache")
+
+
+def test_suites_are_read_without_optuna() -> None:
+    program = "import sys, bench.suite, bench.schema; print('optuna' in sys.modules)"
+    assert (
+        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "False\n"
+    )
 
 
 @pytest.mark.parametrize(
