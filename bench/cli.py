@@ -29,6 +29,11 @@ Assignments = Annotated[
 ]
 ResultsFolder = Annotated[Path, typer.Option("--results", help="Where results and the store of finished work are.")]
 Workers = Annotated[int, typer.Option("--workers", min=0, help="Processes that prepare training batches.")]
+Storage = Annotated[
+    str | None,
+    typer.Option(metavar="URL", help="A database for the study, as Optuna names it; else a file beside the results."),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the space and what a trial costs; run nothing.")]
 RunFolder = Annotated[
     Path, typer.Argument(help="A finished run, such as results/deblur/quick-1a2b3c4d.", show_default=False)
 ]
@@ -72,6 +77,24 @@ def plan(suite: SuitePath, profile: ProfileName = "quick", assignments: Assignme
         from bench.commands import show_plan
 
         return show_plan(suite, profile, assignments or [], results)
+
+    _guard(call)
+
+
+@app.command()
+def sweep(
+    suite: SuitePath, profile: ProfileName = "quick", assignments: Assignments = None,
+    results: ResultsFolder = Path("results"), workers: Workers = 0, storage: Storage = None, dry_run: DryRun = False,
+) -> None:  # fmt: skip
+    """Search the fields that a suite's section `sweep` names; trials share what they can. Run it again to resume, several
+    times at once to go faster."""
+
+    def call() -> int:
+        from bench.sweep.command import show_sweep, sweep_suite
+
+        if dry_run:
+            return show_sweep(suite, profile, assignments or [], results)
+        return sweep_suite(suite, profile, assignments or [], results, workers, storage)
 
     _guard(call)
 
@@ -239,7 +262,7 @@ app.add_typer(store_app, name="store")
 
 Keys = Annotated[list[str] | None, typer.Argument(help="Keys of results, or how they begin; all without.")]
 Repair = Annotated[bool, typer.Option("--repair", help="Discard what is damaged; the next run makes it again.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")]
+RemoveNothing = Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")]
 KeptRuns = Annotated[
     list[Path] | None, typer.Option("--keep", metavar="RUN", help="A run elsewhere that needs results of here, too.")
 ]
@@ -260,7 +283,10 @@ def check_store(keys: Keys = None, repair: Repair = False, results: ResultsFolde
 
 @store_app.command("gc")
 def collect_garbage(
-    dry_run: DryRun = False, keep: KeptRuns = None, cache: WithCache = False, results: ResultsFolder = Path("results")
+    dry_run: RemoveNothing = False,
+    keep: KeptRuns = None,
+    cache: WithCache = False,
+    results: ResultsFolder = Path("results"),
 ) -> None:
     """Remove results that no run refers to, and work of over a day ago that nothing goes on from.
 

@@ -144,7 +144,15 @@ def override(document: Mapping[str, Any], assignments: Sequence[str]) -> Documen
             value = read_value(text)
         except yaml.YAMLError:
             raise SuiteError(f"--set {assignment}: {text!r} is not a YAML value") from None
-        _assign(result, _full_path(result, path.split(".")), value, assignment)
+        _assign(result, path, value, f"--set {assignment}")
+    return result
+
+
+def assigned(document: Mapping[str, Any], values: Mapping[str, Any], where: str) -> Document:
+    """`document` with each dotted field set as `override` sets it. A SuiteError begins with `where` and the field."""
+    result = deepcopy(dict(document))
+    for path, value in values.items():
+        _assign(result, path, value, f"{where}.{path}")
     return result
 
 
@@ -156,25 +164,26 @@ def _full_path(document: Document, parts: list[str]) -> list[str]:
     return parts
 
 
-def _assign(document: Document, parts: list[str], value: Any, assignment: str) -> None:
+def _assign(document: Document, path: str, value: Any, what: str) -> None:
+    parts = _full_path(document, path.split("."))
     target: Any = document
     for depth, part in enumerate(parts[:-1]):
         if isinstance(target, list):
-            part_index = _list_index(target, part, assignment)
+            part_index = _list_index(target, part, what)
             target = target[part_index]
             continue
         if target.get(part) is None:
             target[part] = {}
         target = target[part]
         if not isinstance(target, (dict, list)):
-            raise SuiteError(f"--set {assignment}: {'.'.join(parts[: depth + 1])} is not a mapping")
+            raise SuiteError(f"{what}: {'.'.join(parts[: depth + 1])} is not a mapping")
     if isinstance(target, list):
-        target[_list_index(target, parts[-1], assignment)] = value
+        target[_list_index(target, parts[-1], what)] = value
     else:
         target[parts[-1]] = value
 
 
-def _list_index(target: list[Any], part: str, assignment: str) -> int:
+def _list_index(target: list[Any], part: str, what: str) -> int:
     if not part.isdigit() or int(part) >= len(target):
-        raise SuiteError(f"--set {assignment}: {part!r} is not an index into a list of {len(target)}")
+        raise SuiteError(f"{what}: {part!r} is not an index into a list of {len(target)}")
     return int(part)

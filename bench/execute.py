@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -29,12 +29,13 @@ WORK: Mapping[Kind, str] = {
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a job is: `done` of `total` units and a short text such as the current loss."""
+    """How far a job is: `done` of `total` units, a short text such as the current loss, and a training's latest values."""
 
     job: Job
     done: int
     total: int
     text: str = ""
+    latest: Mapping[str, float] = field(default_factory=dict)
 
 
 OnProgress: TypeAlias = Callable[[Progress], None]

@@ -72,8 +72,8 @@ def run_name(plan: Plan) -> str:
 
 
 def _compared(plan: Plan) -> dict[str, Any]:
-    """The resolved suite; who watches its trainings does not make another run of it."""
-    return {name: value for name, value in plan.suite.document.items() if name != "loggers"}
+    """The resolved suite; who watches its trainings, and what a sweep would try, do not make another run of it."""
+    return {name: value for name, value in plan.suite.document.items() if name not in ("loggers", "sweep")}
 
 
 def _manifest(plan: Plan, outcome: Outcome) -> dict[str, Any]:

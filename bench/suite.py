@@ -19,6 +19,7 @@ from bench.report.model import MAIN_TEST
 from bench.report.reference import Reference, read_reference
 from bench.resolve import Resolver
 from bench.row import Row
+from bench.sweep.config import Sweep
 from bench.train.execution import Logger
 from methods.base import Task, suggest
 from ugpnet.recipe import Config
@@ -100,6 +101,7 @@ class SuiteFile(Config):
     measure: Measure | None = Measure()
     figures: Figures = Figures()
     loggers: tuple[Logger, ...] = ()
+    sweep: Sweep | None = None
     profiles: dict[str, dict[str, Any]] = {}
 
     @field_validator("metrics")
@@ -174,8 +176,12 @@ class Suite:
 
 def load_suite(path: Path, profile: str = DEFAULT_PROFILE, assignments: Sequence[str] = ()) -> Suite:
     """The suite with its profile and overrides applied. Raises SuiteError: file, YAML path, problem, suggestion."""
-    document = read_extended(path)
-    document = override(_with_profile(document, profile, path), assignments)
+    document = _with_profile(read_extended(path), profile, path)
+    return build_suite(path, profile, override(document, assignments))
+
+
+def build_suite(path: Path, profile: str, document: Document) -> Suite:
+    """The suite that a document says whose profile is laid over. Raises SuiteError as `load_suite` does."""
     try:
         file = SuiteFile.model_validate(document)
     except ValidationError as error:

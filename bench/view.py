@@ -44,7 +44,7 @@ def plan_table(plan: Plan, store: Store, seconds: Mapping[str, float]) -> Table:
     for job in plan.jobs:
         done = store.has(job.key)
         work = f"{job.units:,} {UNITS[job.kind]}" if job.units else ""
-        cost = "done" if done else _duration(seconds.get(job.key))
+        cost = "done" if done else duration(seconds.get(job.key))
         users = plan.users(job.key)
         table.add_row(
             job.label, job.kind, job.key[:8], work, str(users) if users else "", cost, style="dim" if done else None
@@ -64,14 +64,14 @@ def plan_total(plan: Plan, store: Store, seconds: Mapping[str, float]) -> str:
         return f"all {len(plan.jobs)} jobs are done"
     known = sum(seconds.get(job.key, 0.0) for job in left)
     unknown = sum(job.key not in seconds for job in left)
-    costs = [f"about {_duration(known)}"] if unknown < len(left) else []
+    costs = [f"about {duration(known)}"] if unknown < len(left) else []
     costs += [f"{unknown} of unknown cost"] if unknown else []
     made, asked = plan.trainings()
     shared = f"; {asked} trainings are {made}, as rows share them" if made < asked else ""
     return f"{len(left)} of {len(plan.jobs)} jobs to do, {' and '.join(costs)}{shared}"
 
 
-def _duration(seconds: float | None) -> str:
+def duration(seconds: float | None) -> str:
     if seconds is None:
         return "?"
     if seconds < 1:
@@ -106,7 +106,7 @@ class TerminalView(LiveView):
             )
 
     def finished(self, job: Job, seconds: float) -> None:
-        self._end(job, Text.assemble(("  ok ", "green"), f"{job.label} ", (_duration(seconds), "dim")))
+        self._end(job, Text.assemble(("  ok ", "green"), f"{job.label} ", (duration(seconds), "dim")))
 
     def failed(self, job: Job, reason: str) -> None:
         self._end(job, Text.assemble(("  failed ", "red"), f"{job.label}: {reason}"))

@@ -39,7 +39,7 @@ def train_stage(job: Job, place: Workplace) -> Mapping[str, Any]:
         fitted = fit(
             recipe, batches, stage.budget, place.folder, seed=job.spec["seed"], execution=place.execution,
             validate=_validation(job, place), trackers=trackers,
-            on_step=lambda now: place.tell(Progress(job, now.step, now.total, now.text)),
+            on_step=lambda now: place.tell(Progress(job, now.step, now.total, now.text, now.latest)),
         )  # fmt: skip
     save_weights(place.folder / "weights.safetensors", fitted.weights)
     pd.DataFrame(fitted.log, columns=["step", "name", "value"]).to_parquet(place.folder / "log.parquet", index=False)
