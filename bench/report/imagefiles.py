@@ -35,7 +35,7 @@ class ImageFiles:
         try:
             with Image.open(path) as image:
                 pixels = np.asarray(image.convert("RGB"))
-            if not is_intact(path, self._files.get(str(path.relative_to(self._job)))):
+            if self._files is not None and not is_intact(path, self._files.get(str(path.relative_to(self._job)))):
                 raise OSError("its digest is not the recorded one")
         except (OSError, UnidentifiedImageError) as error:
             why = "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read ({error})"
@@ -48,9 +48,12 @@ class ImageFiles:
         return self.store / self.folder.split("/")[0]
 
     @cached_property
-    def _files(self) -> Mapping[str, str]:
-        """Digests by name."""
-        files: Mapping[str, str] = Store(self.store.parent).record(self._job.name)["files"]
+    def _files(self) -> Mapping[str, str] | None:
+        """Digests by name; None where the record is damaged, which costs no picture: the next run does the job again."""
+        try:
+            files: Mapping[str, str] = Store(self.store.parent).record(self._job.name)["files"]
+        except StoreError:
+            return None
         return files
 
 
