@@ -31,6 +31,8 @@ class _StrictLoader(yaml.SafeLoader):
         seen = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
+            if isinstance(key, (dict, list, set)):
+                raise yaml.constructor.ConstructorError(None, None, "a name is wanted here", key_node.start_mark)
             if key in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"{key!r} is given twice", key_node.start_mark)
             seen.add(key)
@@ -42,13 +44,27 @@ _StrictLoader.yaml_implicit_resolvers = {
     for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _StrictLoader.add_implicit_resolver(  # type: ignore[no-untyped-call]
-    "tag:yaml.org,2002:bool", re.compile("true|false", re.IGNORECASE), list("tTfF")
+    "tag:yaml.org,2002:bool", re.compile("^(?:true|false)$", re.IGNORECASE), list("tTfF")
 )
 
 
 def read_value(text: str) -> Any:
     """A YAML value as suites write it. Raises yaml.YAMLError."""
-    return yaml.load(text, _StrictLoader)
+    try:
+        return yaml.load(text, _StrictLoader)  # a SafeLoader underneath
+    except yaml.YAMLError:
+        raise
+    except Exception as error:  # PyYAML's constructors raise whatever they meet in numbers, dates and nesting
+        raise yaml.YAMLError(str(error) or type(error).__name__) from None
+
+
+def find_file(folder: Path, name: str) -> Path | None:
+    """The file of this name, relative to `folder` or to a home (`~`); None where there is none, or can be none."""
+    try:
+        path = (folder / name).expanduser()
+        return path if path.is_file() else None
+    except (OSError, RuntimeError):  # a name that is too long, a home that nobody has
+        return None
 
 
 def read_document(path: Path) -> Document:
@@ -56,12 +72,12 @@ def read_document(path: Path) -> Document:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise SuiteError(f"{path}: larger than {MAX_BYTES} bytes; a suite is a page of text")
-        document = yaml.load(path.read_text(encoding="utf-8"), _StrictLoader)  # a SafeLoader underneath
+        document = read_value(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SuiteError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SuiteError(f"{path}: cannot be read: {error}") from None
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+    except yaml.YAMLError as error:
         raise SuiteError(f"{path}: {_locate(error)}") from None
     if not isinstance(document, dict):
         raise SuiteError(
@@ -84,9 +100,10 @@ def read_extended(path: Path, above: tuple[Path, ...] = ()) -> Document:
         return document
     if not isinstance(base, str):
         raise SuiteError(f"{path}: extends: the path of another suite is wanted, found {base!r}")
-    if not (path.parent / base).is_file():
+    found = find_file(path.parent, base)
+    if found is None:
         raise SuiteError(f"{path}: extends: no file {base!r} (looked in {path.parent})")
-    return overlay(read_extended(path.parent / base, (*above, here)), document)
+    return overlay(read_extended(found, (*above, here)), document)
 
 
 def _locate(error: Exception) -> str:

@@ -14,7 +14,7 @@ import methods
 import methods.base
 from bench import official
 from bench.complaint import complaints
-from bench.document import Document, overlay
+from bench.document import Document, find_file, overlay
 from bench.errors import BenchError, SuiteError
 from bench.registry import Checkpoint
 from bench.row import Row, WeightSource
@@ -177,9 +177,9 @@ class Resolver:
         return self._file(value, where)
 
     def _file(self, value: str, where: str) -> Path:
-        path = (self.path.parent / value).expanduser()
-        if not path.is_file():
-            raise self._error(where, f"no file {value!r} (looked in {path.parent})")
+        path = find_file(self.path.parent, value)
+        if path is None:
+            raise self._error(where, f"no file {value!r} (looked in {(self.path.parent / value).parent})")
         return path.absolute()  # not resolved: a link may have the suffix that its target lacks
 
     def _error(self, where: str, problem: str) -> SuiteError:

@@ -147,8 +147,11 @@ class Suite:
 
     @property
     def data_root(self) -> Path:
-        """What relative paths of images are relative to."""
-        return self.root / Path(self.data().root).expanduser()
+        """What relative paths of images are relative to. Raises SuiteError for a home (`~name`) that nobody has."""
+        try:
+            return self.root / Path(self.data().root).expanduser()
+        except RuntimeError as error:
+            raise SuiteError(f"{self.path}: data.root: {error}") from None
 
     @property
     def task(self) -> Task:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.document import overlay, override, read_document
+from bench.document import overlay, override, read_document, read_extended
 from bench.errors import SuiteError
 
 DOCUMENTS = st.recursive(
@@ -101,3 +103,25 @@ def test_only_true_and_false_are_booleans(tmp_path: Path) -> None:
     path.write_text("a: off\nb: yes\nc: true\nd: False\ne: [on, 1e-4, null]\n")
     assert read_document(path) == {"a": "off", "b": "yes", "c": True, "d": False, "e": ["on", "1e-4", None]}
     assert override({"a": 1}, ["a=off"]) == {"a": "off"}
+
+
+@pytest.mark.parametrize("text", [
+    "a: false}", "{a: b}: c", "[1]: 2", "a: 0001-01-01 00:00:00+23:59", "a: " + "9" * 5000, "a: " + "[" * 3000,
+    "a: !!int x", "a: !!timestamp x",
+])  # fmt: skip
+def test_what_yaml_stumbles_over_is_named(tmp_path: Path, text: str) -> None:
+    """Found by tests/properties: errors of PyYAML that are none of its own."""
+    path = tmp_path / "s.yaml"
+    path.write_text(text)
+    with suppress(SuiteError):
+        read_document(path)
+    with suppress(SuiteError):
+        override({}, [f"field={text}"])
+
+
+@pytest.mark.parametrize("base", ["x" * 300, "x" * 5000, "~nobody-of-this-name/x", "a\0b"])
+def test_a_base_that_no_file_can_be_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, base: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("s.yaml").write_text(json.dumps({"extends": base}))
+    with pytest.raises(SuiteError, match=r"s\.yaml: extends: no file"):
+        read_extended(Path("s.yaml"))

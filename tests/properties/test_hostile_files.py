@@ -33,11 +33,12 @@ from bench.data.images import FORMATS, check_image, read_image
 from bench.data.picture import read_picture
 from bench.document import override, read_extended
 from bench.errors import BenchError, DataError, SuiteError, WeightsError
-from bench.faceboxes import PARTS, read_face_boxes
+from bench.faceboxes import read_face_boxes
 from bench.report.model import COLUMNS
 from bench.report.saved import REPORT, ROWS, load_report
 from bench.suite import load_suite
 from bench.weightfile import is_own, load_weights, read_checkpoint
+from methods.losses.components import PARTS
 from ugpnet.checkpoints import CheckpointMismatch, unwrap
 
 ROOT = Path(__file__).parents[2]
