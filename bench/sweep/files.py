@@ -13,23 +13,28 @@ from bench.store import write_atomically
 from bench.sweep.best import write_best
 from bench.sweep.charts import history_figure, importance_figure, pareto_figure
 from bench.sweep.landscape import contour_figure, slice_figure
+from bench.sweep.page.page import render_sweep
 from bench.sweep.record import Record
 from bench.sweep.tables import best_markdown, trials_csv, write_trials
 from bench.sweep.variation import Subject
 
-FIGURES = "figures"
+FIGURES, PAGE = "figures", "report.html"
 
 
 def write_outcome(
     folder: Path, subject: Subject, record: Record, importances: Sequence[Mapping[str, float]]
 ) -> list[Path]:
-    """Tables of all and of the best trials, these as suites, and figures; paths of the suites and figures."""
+    """Tables of all and of the best trials, these as suites, figures and the page; paths of all but the tables."""
     write_trials(folder, record)
     write_atomically(folder / "best.md", best_markdown(record).encode())
     write_atomically(folder / "best.csv", trials_csv(record, record.best).encode())
     suites = write_best(folder, subject, record)
     with figure_style():
-        return suites + write_figures(folder / FIGURES, _figures(record, importances), FORMATS)
+        figures = write_figures(folder / FIGURES, _figures(record, importances), FORMATS)
+    drawn = {path.stem: path.read_bytes() for path in figures if path.suffix == ".png"}
+    page = render_sweep(subject, record, drawn, {path.name: path.read_text(encoding="utf-8") for path in suites})
+    write_atomically(folder / PAGE, page.encode())
+    return [*suites, *figures, folder / PAGE]
 
 
 def _figures(record: Record, importances: Sequence[Mapping[str, float]]) -> Iterator[tuple[str, Figure]]:

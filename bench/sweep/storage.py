@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.storages import BaseStorage, RDBStorage, RetryHeartbeatStaleTrialCallback
 from optuna.storages.journal import JournalFileBackend, JournalStorage
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from bench.errors import StoreError
 
@@ -24,6 +25,9 @@ BEAT_SECONDS = 30
 
 GRACE_SECONDS = 120
 """Of silence, after which its trial is another worker's."""
+
+TURNS = 5
+"""That a worker leaves to others which make the tables of a new database, of a second each."""
 
 SQLITE_SECONDS = 60
 """That a worker waits for another that writes."""
@@ -41,6 +45,18 @@ def open_storage(url: str | None, folder: Path) -> BaseStorage:
 
 
 def _database(url: str) -> RDBStorage:
+    """Of workers that find an empty database at once, all but one are told that its tables exist, and look again."""
+    for _ in range(TURNS):
+        try:
+            return _connect(url)
+        except DBAPIError as error:
+            if not any(hint in str(error.orig) for hint in ("already exists", "duplicate", "Duplicate")):
+                raise
+            time.sleep(1)
+    return _connect(url)
+
+
+def _connect(url: str) -> RDBStorage:
     connect = {"timeout": SQLITE_SECONDS} if url.startswith("sqlite") else {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)

@@ -1,7 +1,9 @@
-"""A report as the page's tests want it: several kinds of rows, two test sets, pictures of which one is missing."""
+"""What tests of pages share: a report with several kinds of rows, test sets and pictures, and a browser."""
 
 from __future__ import annotations
 
+import os
+import shutil
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -120,3 +122,28 @@ def nasty_page_report(page_report: Report) -> Report:
 
 def _missing(image: str) -> np.ndarray:
     raise DataError(f"{image}: {NASTY}")
+
+
+REQUIRED = "BENCH_BROWSER_REQUIRED"
+"""Set where a missing browser must be a failure (.ci/run)."""
+
+
+def _absent(reason: str) -> None:
+    if os.environ.get(REQUIRED):
+        pytest.fail(f"{reason}, and {REQUIRED} is set")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        _absent("playwright is not installed: pip install -e '.[test]'")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        _absent("no chromium on PATH: install your distribution's package `chromium`")
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        yield launched
+        launched.close()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,35 +14,11 @@ from bench.report.page.page import render_page
 from bench.report.table import Table
 from bench.report.tables import report_tables
 
-REQUIRED = "BENCH_BROWSER_REQUIRED"
-"""Set where a missing browser must be a failure (.ci/run)."""
-
 pytestmark = pytest.mark.timeout(180)  # keys and scripts have no limit of their own in Playwright
 
 DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 400, "height": 850}
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="40" height="20"><rect width="9" height="9"/></svg>'
-
-
-def _absent(reason: str) -> None:
-    if os.environ.get(REQUIRED):
-        pytest.fail(f"{reason}, and {REQUIRED} is set")
-    pytest.skip(reason)
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        _absent("playwright is not installed: pip install -e '.[test]'")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        _absent("no chromium on PATH: install your distribution's package `chromium`")
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        yield launched
-        launched.close()
 
 
 def tables_of(report: Report) -> list[Table]:

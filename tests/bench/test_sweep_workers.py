@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
+import random
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import warnings
 from collections import Counter
@@ -23,14 +26,17 @@ from optuna.trial import TrialState
 from typer.testing import CliRunner
 
 from bench.cli import app
+from bench.errors import StoreError
 from bench.suite import load_suite
 from bench.sweep import storage as storages
 from bench.sweep.claims import WORKPLACE, Claims, begun
 from bench.sweep.desk import Desk
 from bench.sweep.objectives import Objective
+from bench.sweep.record import read_record
 from bench.sweep.space import distributions
 from bench.sweep.storage import JournalLock, open_storage
 from bench.sweep.study import open_study
+from bench.sweep.tables import trials_csv
 from bench.sweep.variation import Subject, open_subject
 
 Write: TypeAlias = Callable[[object], Path]
@@ -175,6 +181,39 @@ def test_a_journal_s_lock_dies_with_its_owner(tmp_path: Path) -> None:
     assert journal.read_bytes() == b'{"op_code": 0}\n'
 
 
+SERVER_REQUIRED = "BENCH_POSTGRESQL_REQUIRED"
+"""Set where a missing server must be a failure (.ci/run)."""
+
+
+@pytest.fixture
+def postgresql() -> Iterator[str]:
+    """The URL of a database of a server of Debian's packages that runs for the test, and is gone after it.
+
+    The server refuses to be root, who starts it as another user in a folder of that user's.
+    """
+    found = [*sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl")), shutil.which("pg_ctl")]
+    if found[0] is None:
+        reason = "PostgreSQL is not installed: your distribution's package `postgresql`"
+        pytest.fail(reason) if os.environ.get(SERVER_REQUIRED) else pytest.skip(reason)
+    programs, owner = Path(found[0]).resolve().parent, "nobody" if os.geteuid() == 0 else None
+    with tempfile.TemporaryDirectory(prefix="pg") as folder:
+        if owner is not None:
+            shutil.chown(folder, owner)
+        data = f"{folder}/data"
+
+        def control(*command: str) -> None:
+            by = {"user": owner, "extra_groups": []} if owner is not None else {}
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=folder, **by)  # type: ignore[call-overload]
+
+        control(f"{programs}/initdb", "-D", data, "-U", "bench", "-A", "trust", "-N")
+        options = f"-c listen_addresses='' -k {folder}"
+        control(f"{programs}/pg_ctl", "-D", data, "-o", options, "-l", f"{folder}/log", "-w", "start")
+        try:
+            yield f"postgresql+psycopg://bench@/postgres?host={folder}"
+        finally:
+            control(f"{programs}/pg_ctl", "-D", data, "-m", "immediate", "stop")
+
+
 def start(path: Path, results: Path, *more: str) -> subprocess.Popen[bytes]:
     command = [*BENCH, "sweep", str(path), "--results", str(results), *more]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -195,17 +234,22 @@ def rows_of(results: Path) -> list[dict[str, str]]:
 
 
 @pytest.mark.slow
-def test_two_workers_share_the_trials(write_suite: Write, swept: dict[str, Any], tmp_path: Path) -> None:
+@pytest.mark.parametrize("storage", ["journal", "sqlite", "postgresql"])
+def test_two_workers_share_the_trials(
+    write_suite: Write, swept: dict[str, Any], tmp_path: Path, storage: str, request: pytest.FixtureRequest
+) -> None:
     swept["sweep"]["trials"] = 8
     path, results = write_suite(swept), tmp_path / "results"
-    workers = [start(path, results) for _ in range(2)]
+    url = f"sqlite:///{tmp_path}/study.db" if storage == "sqlite" else None
+    if storage == "postgresql":
+        url = request.getfixturevalue("postgresql")
+    workers = [start(path, results, *([] if url is None else ["--storage", url])) for _ in range(2)]
     outputs = [worker.communicate(timeout=300)[0].decode() for worker in workers]
     assert [worker.returncode for worker in workers] == [0, 0], outputs
     rows = rows_of(results)
     assert [row["state"] for row in rows] == ["complete"] * 8
     assert len({row["trainings"] for row in rows}) == 8
-    done = [output.count("ok trial") for output in outputs]
-    assert sum(done) == 8
+    assert sum(output.count("ok trial") for output in outputs) == 8
 
 
 @pytest.mark.slow
@@ -249,40 +293,55 @@ def test_ctrl_c_ends_with_130_and_the_trial_goes_on(write_suite: Write, swept: d
     assert [row["state"] for row in rows_of(results)] == ["complete"] * 4
 
 
-def _postgres() -> Path | None:
-    """A server's programs, where Debian's package put them or on the path."""
-    found = [*sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl")), shutil.which("pg_ctl")]
-    return Path(found[0]).resolve().parent if found and found[0] else None
+@pytest.mark.slow
+def test_workers_killed_at_random_lose_and_repeat_no_trial(
+    write_suite: Write, swept: dict[str, Any], tmp_path: Path
+) -> None:
+    """In a training, between two trials, or while it writes what it found: within seconds of a worker's first trial.
+
+    `BENCH_SWEEP_KILLS=10 pytest -k workers_killed_at_random` kills ten times."""
+    kills, draw = int(os.environ.get("BENCH_SWEEP_KILLS", "3")), random.Random(777)
+    swept["sweep"]["trials"] = 3 * kills
+    path, results = write_suite(swept), tmp_path / "results"
+    finished: dict[str, dict[str, str]] = {}
+    for _ in range(kills):
+        worker = start(path, results)
+        wait_for(lambda: any(results.glob("tiny/sweep-*/.workers/[0-9]*")), worker)
+        time.sleep(draw.uniform(0, 2))
+        worker.kill()
+        worker.communicate(timeout=60)
+        assert worker.returncode == -signal.SIGKILL
+        found = {row["number"]: row for row in finished_trials(path, results, tmp_path)}
+        assert {number: found.get(number) for number in finished} == finished
+        finished = found
+    made = CliRunner().invoke(app, ["sweep", str(path), "--results", str(results)])
+    assert made.exit_code == 0, made.output
+    rows = rows_of(results)
+    assert [row["state"] for row in rows] == ["complete"] * 3 * kills
+    assert {row["number"]: row for row in rows if row["number"] in finished} == finished
+    assert len({row[PER] for row in rows}) == 3 * kills
+    records = [json.loads(record.read_text()) for record in (results / ".store").glob("*/job.json")]
+    trained = [record["key"] for record in records if record["label"] == "ugpnet fusion"]
+    assert sorted(trained) == sorted(row["trainings"] for row in rows)
 
 
-@pytest.fixture
-def postgres(tmp_path: Path) -> Iterator[str]:
-    """The URL of a database of a server that runs for the test."""
-    driver = next((name for name in ("psycopg", "psycopg2") if _is_installed(name)), None)
-    programs = _postgres()
-    if driver is None or programs is None or os.geteuid() == 0:
-        pytest.skip("needs PostgreSQL, psycopg, and a user that is not root")
-    data = tmp_path / "pg"
-    quiet = {"check": True, "stdout": subprocess.DEVNULL}
-    subprocess.run([programs / "initdb", "-D", data, "-U", "bench", "-A", "trust", "-N"], **quiet)  # type: ignore[call-overload]
-    options = f"-c listen_addresses='' -k {tmp_path}"
-    subprocess.run([programs / "pg_ctl", "-D", data, "-o", options, "-l", tmp_path / "log", "-w", "start"], **quiet)  # type: ignore[call-overload]
-    try:
-        yield f"postgresql+{driver}://bench@/postgres?host={tmp_path}"
-    finally:
-        subprocess.run([programs / "pg_ctl", "-D", data, "-m", "immediate", "stop"], **quiet)  # type: ignore[call-overload]
+def finished_trials(path: Path, results: Path, folder: Path) -> list[dict[str, str]]:
+    """What the study itself says, as `trials.csv` may be a moment behind it."""
+    subject = open_subject(load_suite(path), folder / "cache")
+    [sweep] = (results / "tiny").glob("sweep-*")
+    study = open_study(open_storage(None, sweep), subject, OBJECTIVES)
+    record = read_record(study, subject.sweep.space, OBJECTIVES)
+    return list(csv.DictReader(trials_csv(record, record.complete).splitlines()))
 
 
-def _is_installed(module: str) -> bool:
-    import importlib.util
-
-    return importlib.util.find_spec(module) is not None
-
-
-def test_a_postgresql_server_serves(subject: Subject, tmp_path: Path, postgres: str) -> None:
-    storage = open_storage(postgres, tmp_path)
-    claims = claims_at(tmp_path / "s", subject, storage)
+def test_a_postgresql_server_serves(subject: Subject, tmp_path: Path, postgresql: str) -> None:
+    claims = claims_at(tmp_path / "s", subject, open_storage(postgresql, tmp_path))
     finish(claims)
     with begin_and_die(claims) as lost:
         assert finish(claims) == lost.params
     assert len(begun(claims.study.trials)) == 2
+
+
+def test_a_postgresql_server_that_is_gone_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="the same command goes on once it can be reached"):
+        open_storage(f"postgresql+psycopg://bench@/postgres?host={tmp_path}", tmp_path)

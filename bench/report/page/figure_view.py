@@ -39,14 +39,15 @@ class FigureView(NamedTuple):
     wide: bool
 
 
-def figure_view(name: str, content: bytes) -> FigureView:
-    """Of a PNG or SVG file. `name` is a kind of figure, with a test set's name, the number of a page or both behind it."""
+def figure_view(name: str, content: bytes, captions: Mapping[str, str] = CAPTIONS) -> FigureView:
+    """Of a PNG or SVG file. `name` is a kind of figure, with a test set's name, the number of a page or both behind it;
+    figures come in the order of their captions."""
     stem, _, page = name.partition(PAGE)
-    kind = next((kind for kind in CAPTIONS if stem == kind or stem.startswith(f"{kind}_")), stem)
-    caption = CAPTIONS.get(kind, f"{kind.replace('_', ' ').capitalize()}.")
+    kind = next((kind for kind in captions if stem == kind or stem.startswith(f"{kind}_")), stem)
+    caption = captions.get(kind, f"{kind.replace('_', ' ').capitalize()}.")
     where = f" Test set {stem.removeprefix(f'{kind}_')}." if stem != kind else ""
     number = f" Page {page}." if page else ""
-    place = [*CAPTIONS, kind].index(kind)
+    place = [*captions, kind].index(kind)
     width = figure_width(content)
     scaled = None if width is None else round(SCALE * width)
     return FigureView(place, embed_figure(content), scaled, f"{caption}{where}{number}", kind in PICTURES)

@@ -1,6 +1,6 @@
 enableCopying(document);
 enableTips(document, byId("tip"));
-for (const table of document.querySelectorAll("#results table")) {
+for (const table of document.querySelectorAll("table.sortable")) {
   enableSorting(table);
   enableArrows(table);
 }
