@@ -28,7 +28,8 @@ Assignments = Annotated[
     typer.Option("--set", metavar="PATH=VALUE", help="Override a field, such as ugpnet.fusion.lambda_per=5."),
 ]
 ResultsFolder = Annotated[Path, typer.Option("--results", help="Where results and the store of finished work are.")]
-Workers = Annotated[int, typer.Option("--workers", min=0, help="Processes that prepare training batches.")]
+Workers = Annotated[int, typer.Option("--workers", min=1, help="Jobs at a time, each in a process of its own.")]
+Loaders = Annotated[int, typer.Option("--loaders", min=0, help="Processes that prepare each training's batches.")]
 Storage = Annotated[
     str | None,
     typer.Option(metavar="URL", help="A database for the study, as Optuna names it; else a file beside the results."),
@@ -57,13 +58,13 @@ INVALID = 2
 
 @app.command()
 def run(suite: SuitePath, profile: ProfileName = "quick", assignments: Assignments = None,
-        results: ResultsFolder = Path("results"), workers: Workers = 0) -> None:  # fmt: skip
+        results: ResultsFolder = Path("results"), workers: Workers = 1, loaders: Loaders = 0) -> None:  # fmt: skip
     """Train, evaluate, time and report a suite. What is done already is not done again."""
 
     def call() -> int:
         from bench.commands import run_suite
 
-        return run_suite(suite, profile, assignments or [], results, workers)
+        return run_suite(suite, profile, assignments or [], results, workers, loaders)
 
     _guard(call)
 
@@ -84,7 +85,7 @@ def plan(suite: SuitePath, profile: ProfileName = "quick", assignments: Assignme
 @app.command()
 def sweep(
     suite: SuitePath, profile: ProfileName = "quick", assignments: Assignments = None,
-    results: ResultsFolder = Path("results"), workers: Workers = 0, storage: Storage = None, dry_run: DryRun = False,
+    results: ResultsFolder = Path("results"), loaders: Loaders = 0, storage: Storage = None, dry_run: DryRun = False,
 ) -> None:  # fmt: skip
     """Search the fields that a suite's section `sweep` names; trials share what they can. Run it again to resume, several
     times at once to go faster."""
@@ -94,7 +95,7 @@ def sweep(
 
         if dry_run:
             return show_sweep(suite, profile, assignments or [], results)
-        return sweep_suite(suite, profile, assignments or [], results, workers, storage)
+        return sweep_suite(suite, profile, assignments or [], results, loaders, storage)
 
     _guard(call)
 

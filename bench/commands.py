@@ -12,6 +12,7 @@ from rich.text import Text
 
 from bench.cost import expected_seconds
 from bench.device import find_device
+from bench.executors.base import Executor
 from bench.executors.local import LocalExecutor
 from bench.plan import Plan, make_plan
 from bench.run import Run, failures, run_plan
@@ -29,26 +30,34 @@ if TYPE_CHECKING:
     from bench.restore.source import Source
 
 
-def run_suite(path: Path, profile: str, assignments: Sequence[str], results: Path, workers: int) -> int:
+def run_suite(path: Path, profile: str, assignments: Sequence[str], results: Path, workers: int, loaders: int) -> int:
     """0 if every row has its numbers, 1 if a job failed."""
     console = Console()
     store = Store(results).open()
     plan = _plan(load_suite(path, profile, assignments), store)
     _print_plan(console, plan, store)
-    execution = _execution(plan, store, workers)
+    execution = _execution(plan, store, loaders)
     with TerminalView(console, len(plan.jobs)) as view:
-        run = run_plan(plan, store, execution, LocalExecutor(), view)
+        run = run_plan(plan, store, execution, _executor(workers), view)
     _print_result(console, run)
     return 1 if run.outcome.failed else 0
 
 
-def _execution(plan: Plan, store: Store, workers: int) -> Execution:
+def _executor(workers: int) -> Executor:
+    if workers == 1:
+        return LocalExecutor()
+    from bench.executors.pool import PoolExecutor
+
+    return PoolExecutor(workers)
+
+
+def _execution(plan: Plan, store: Store, loaders: int) -> Execution:
     loggers = plan.suite.file.loggers
     if loggers and any(job.kind == "train" and not store.has(job.key) for job in plan.jobs):
         from bench.train.loggers import log_in
 
         log_in(loggers)
-    return Execution(workers=workers, loggers=loggers, suite=plan.suite.file.name)
+    return Execution(loaders=loaders, loggers=loggers, suite=plan.suite.file.name)
 
 
 def show_plan(path: Path, profile: str, assignments: Sequence[str], results: Path) -> int:

@@ -34,7 +34,7 @@ from bench.view import plan_table
 
 
 def sweep_suite(
-    path: Path, profile: str, assignments: Sequence[str], results: Path, workers: int, storage: str | None
+    path: Path, profile: str, assignments: Sequence[str], results: Path, loaders: int, storage: str | None
 ) -> int:
     """0 if a trial has values, 1 if all that ended failed."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -43,7 +43,7 @@ def sweep_suite(
     objectives, course, _ = _prepare(subject, subject.plan({}))
     folder = store.root / subject.suite.file.name / folder_name(subject)
     folder.mkdir(parents=True, exist_ok=True)
-    execution = _execution(subject.suite, workers)
+    execution = _execution(subject.suite, loaders)
     with reachable(storage, folder):
         kept = open_storage(storage, folder)
         study, claims = _open(subject, objectives, course, kept, folder)
@@ -80,14 +80,14 @@ def _prepare(subject: Subject, plan: Plan) -> tuple[tuple[Objective, ...], Cours
     return objectives, find_course(subject, trial_jobs(plan), own), own
 
 
-def _execution(suite: Suite, workers: int) -> Execution:
+def _execution(suite: Suite, loaders: int) -> Execution:
     loggers = suite.file.loggers
     if loggers:
         from bench.train.loggers import check_loggers, log_in
 
         check_loggers(loggers)
         log_in(loggers)
-    return Execution(workers=workers, loggers=loggers, suite=suite.file.name)
+    return Execution(loaders=loaders, loggers=loggers, suite=suite.file.name)
 
 
 def _open(

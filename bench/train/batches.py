@@ -1,4 +1,4 @@
-"""Batches in the order of the steps, loaded by any number of workers."""
+"""Batches in the order of the steps, loaded by any number of processes."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ class _Steps(Dataset[tuple[Tensor, Tensor, torch.Generator, tuple[View, ...]]]):
 
 
 def stream(
-    source: BatchSource, steps: range, workers: int, device: torch.device
+    source: BatchSource, steps: range, loaders: int, device: torch.device
 ) -> Generator[tuple[int, Batch], None, None]:
-    """Each step with its batch on `device`; close it to stop the workers.
+    """Each step with its batch on `device`; close it to stop the loaders.
 
     The tensors are fresh copies, so that they are aligned alike whoever made them.
     """
     if not steps:
         return
     loader = DataLoader(
-        _Steps(source), batch_size=None, sampler=steps, num_workers=workers, pin_memory=device.type == "cuda",
+        _Steps(source), batch_size=None, sampler=steps, num_workers=loaders, pin_memory=device.type == "cuda",
         worker_init_fn=_leave_signals_to_the_loop, generator=torch.Generator(),
     )  # fmt: skip
     for step, (lq, gt, generator, views) in zip(steps, loader, strict=True):

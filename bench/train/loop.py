@@ -69,7 +69,7 @@ def fit(
 ) -> Fitted:
     """Train `recipe` for `budget.iterations` steps, going on from the newest checkpoint in `run_dir`, if any.
 
-    A run that was stopped and resumed returns the same bits as one that was not, with any number of workers
+    A run that was stopped and resumed returns the same bits as one that was not, with any number of loaders
     (on a GPU: if `execution.deterministic`, on the same machine). Its checkpoints stay until
     `checkpoint.clear(run_dir)`. `validate` returns a PSNR in dB and is called every `budget.validate_every`
     steps and after the last. `trackers` are told every row of the log, before a checkpoint holds it. `recipe` is trained in
@@ -89,7 +89,7 @@ def fit(
         trackers = trackers or Trackers()
         trackers.start(training.log.rows, training.done)
         steps = range(training.done, budget.iterations)
-        with closing(stream(batches, steps, execution.workers, training.device)) as arriving:
+        with closing(stream(batches, steps, execution.loaders, training.device)) as arriving:
             for step, batch in arriving:
                 training.step(batch, step)
                 if _due(training, execution.log_every):

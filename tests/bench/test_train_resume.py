@@ -131,13 +131,13 @@ def test_checkpoints_hold_all_that_changes(uninterrupted):
     assert tensors["optimiser0.0.step"] == STEPS + STEPS // 3
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_exceptions_at_random_steps(uninterrupted, tmp_path, workers):
-    stops = [8, 19] if workers else sorted(random.Random(7).sample(range(1, STEPS), 6))
+@pytest.mark.parametrize("loaders", [0, 2])
+def test_exceptions_at_random_steps(uninterrupted, tmp_path, loaders):
+    stops = [8, 19] if loaders else sorted(random.Random(7).sample(range(1, STEPS), 6))
     for step in stops:
         with pytest.raises(Stop):
-            run(tmp_path, on_step=stopping_at(step), workers=workers)
-    assert_same_run(run(tmp_path, workers=workers), uninterrupted[0], tmp_path, uninterrupted[1])
+            run(tmp_path, on_step=stopping_at(step), loaders=loaders)
+    assert_same_run(run(tmp_path, loaders=loaders), uninterrupted[0], tmp_path, uninterrupted[1])
 
 
 def test_an_exception_within_a_step(uninterrupted, tmp_path):
@@ -153,10 +153,10 @@ def test_an_exception_within_a_step(uninterrupted, tmp_path):
     assert_same_run(run(tmp_path), uninterrupted[0], tmp_path, uninterrupted[1])
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("loaders", [0, 2])
 @pytest.mark.parametrize(("number", "error"), [(signal.SIGTERM, SystemExit), (signal.SIGINT, KeyboardInterrupt)])
-def test_a_signal_is_obeyed_after_the_step_is_saved(uninterrupted, tmp_path, number, error, workers):
-    """Also when the loader's workers get it too, as from a terminal or a scheduler."""
+def test_a_signal_is_obeyed_after_the_step_is_saved(uninterrupted, tmp_path, number, error, loaders):
+    """Also when the loaders get it too, as from a terminal or a scheduler."""
 
     class Signalled(Everything):
         def losses(self, player, batch, shared, step):
@@ -168,7 +168,7 @@ def test_a_signal_is_obeyed_after_the_step_is_saved(uninterrupted, tmp_path, num
 
     before = signal.getsignal(number)
     with pytest.raises(error):
-        run(tmp_path, Signalled(), workers=workers, checkpoint_every=None)
+        run(tmp_path, Signalled(), loaders=loaders, checkpoint_every=None)
     assert checkpoint.load(tmp_path).step == 8
     assert not multiprocessing.active_children()
     assert signal.getsignal(number) is before
