@@ -137,7 +137,7 @@ def test_it_stops_on_demand_and_goes_on(
     write_suite: Write, tiny_document: dict[str, Any], tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
     """The signal goes to the one process, as a scheduler sends it; none of its jobs outlives it."""
-    tiny_document["methods"]["nafnet"]["budget"]["iterations"] = 2000
+    tiny_document["methods"]["nafnet"]["budget"]["iterations"] = 200
     path, results = write_suite(tiny_document), tmp_path / "results"
     command = [*BENCH, "run", str(path), "--results", str(results), "--workers", "2"]
     process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE)
