@@ -36,6 +36,9 @@ SYNCED_AT_ONCE = 16
 DISCARDED = ".discarded-"
 """Begins the names, in `.work`, of what is being deleted: a result disappears whole, however long its files take."""
 
+UNWRITTEN = ".tmp"
+"""Ends the names of files that are being written, which begin with a dot."""
+
 
 @dataclass(frozen=True)
 class Store:
@@ -117,7 +120,8 @@ class Store:
 
     def commit(self, job: Job, folder: Path, facts: Mapping[str, Any]) -> None:
         """Make the working folder the job's result: digests and record first, then one rename."""
-        (folder / RECORD).unlink(missing_ok=True)  # of a commit that was killed before its rename
+        for left in (*folder.rglob(f".*{UNWRITTEN}"), folder / RECORD):  # by a write or a commit that was killed
+            left.unlink(missing_ok=True)
         files = {str(path.relative_to(folder)): digest(path) for path in sorted(folder.rglob("*")) if path.is_file()}
         record = {
             "key": job.key, "kind": job.kind, "label": job.label, "identity": job.identity, "inputs": dict(job.inputs),
@@ -221,7 +225,7 @@ def _digest_310(file: Any) -> str:
 def write_atomically(path: Path, content: bytes) -> None:
     """The whole content under `path`, or what was there before: written beside it, flushed to disk, renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    beside = path.with_name(f".{path.name}.{os.getpid()}{UNWRITTEN}")
     try:
         with beside.open("wb") as file:
             file.write(content)
