@@ -24,6 +24,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from rich.filesize import decimal
+
 from bench.errors import StoreError
 from bench.job import Job, content_key
 
@@ -245,8 +247,20 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
-def reason(error: OSError) -> str:
-    """What the system said, in words a user acts on."""
-    if error.errno == errno.ENOSPC:
-        return "the disk is full"
-    return (error.strerror or str(error)).lower()
+def reason(error: OSError, folder: Path | None = None) -> str:
+    """What the system said, in words a user acts on; of a full disk, how much is left where the file is, or in `folder`."""
+    if not disk_is_full(error):
+        return (error.strerror or str(error)).lower()
+    where = Path(error.filename).parent if isinstance(error.filename, (str, Path)) else folder
+    return "the disk is full" if where is None or not where.is_dir() else f"the disk is full: {free_space(where)}"
+
+
+def disk_is_full(error: OSError) -> bool:
+    """Whether there was no room for what was written, on the disk or within the user's quota."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def free_space(folder: Path | str) -> str:
+    """`<free> of <size> free in <folder>`."""
+    usage = shutil.disk_usage(folder)
+    return f"{decimal(usage.free)} of {decimal(usage.total)} free in {folder}"

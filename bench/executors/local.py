@@ -2,58 +2,62 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 import time
-import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from bench.errors import BenchError
 from bench.execute import run_job
 from bench.executors.base import Outcome, Watcher
+from bench.failure import explain, is_device_lost
 from bench.job import Job
-from bench.store import Store, reason
+from bench.store import Store
 
 if TYPE_CHECKING:
     from bench.train.execution import Execution
 
 
 class LocalExecutor:
-    """A failed job fails alone: what does not depend on it goes on. Ctrl-C and SIGTERM end the run, resumable."""
+    """A failed job fails alone: what does not depend on it goes on. Ctrl-C and SIGTERM end the run, resumable.
+
+    Only when the GPU fails is nothing more begun: it refuses all work of this process, and the CPU is not what was asked for.
+    """
 
     def run(self, jobs: Sequence[Job], store: Store, execution: Execution, watcher: Watcher) -> Outcome:
-        outcome = Outcome()
+        outcome, lost = Outcome(), None
         for job in jobs:
             if store.has(job.key):
                 outcome.cached.append(job.key)
-            elif (blocked := outcome.blocked_by(job)) is not None:
+            elif (blocked := outcome.blocked_by(job) or lost) is not None:
                 outcome.failed[job.key] = blocked
-            else:
-                self._one(job, store, execution, watcher, outcome)
+            elif self._one(job, store, execution, watcher, outcome):
+                lost = f"not begun, as the GPU failed in {job.label!r}; the same command goes on from there"
         return outcome
 
-    def _one(self, job: Job, store: Store, execution: Execution, watcher: Watcher, outcome: Outcome) -> None:
+    def _one(self, job: Job, store: Store, execution: Execution, watcher: Watcher, outcome: Outcome) -> bool:
+        """Whether the GPU was lost by it."""
         watcher.started(job)
         started = time.monotonic()
         try:
             run_job(job, store, execution, watcher.progressed)
         except Exception as error:  # one job's fault is not the suite's
-            message = _explain(error, job, store)
+            message, lost = explain(error, job, store), is_device_lost(error)
             outcome.failed[job.key] = message
             watcher.failed(job, message)
         else:
             outcome.done.append(job.key)
             watcher.finished(job, time.monotonic() - started)
+            return False
+        _release_memory()
+        return lost
 
 
-def _explain(error: Exception, job: Job, store: Store) -> str:
-    """One sentence for the table; the traceback of what was not foreseen goes to a file beside the job's work."""
-    if isinstance(error, BenchError):
-        return str(error)
-    if isinstance(error, OSError):
-        return f"{job.label}: {reason(error)}{f' ({error.filename})' if error.filename else ''}"
-    trace = store.folder / ".work" / f"{job.key}.error.txt"
-    try:
-        trace.write_text("".join(traceback.format_exception(error)))
-    except OSError:
-        return f"{job.label}: {type(error).__name__}: {error}"
-    return f"{job.label}: {type(error).__name__}: {error} (traceback in {trace})"
+def _release_memory() -> None:
+    """What a failed job held; its error, whose traceback held on to it, is gone."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        with suppress(RuntimeError):  # of a GPU that is lost
+            torch.cuda.empty_cache()
