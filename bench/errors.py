@@ -25,5 +25,9 @@ class TrainingDiverged(BenchError):
     """A loss that is not finite: the message names the step and the term."""
 
 
+class OutOfMemory(BenchError):
+    """Memory that a job asked for and did not get: the message names what to make smaller."""
+
+
 class StoreError(BenchError):
     """A results folder that cannot be written or a stored artefact that is damaged."""

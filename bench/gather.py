@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +13,7 @@ import yaml
 import methods
 from bench.env import describe_environment
 from bench.executors.base import Outcome
+from bench.job import BATCH_PARTS
 from bench.metrics.names import spec as metric_spec
 from bench.plan import Plan, RowPlan, TestSet
 from bench.protocol import protocol_id
@@ -101,11 +102,20 @@ def _method(row: RowPlan, plan: Plan, store: Store) -> MethodInfo:
     # a prior's samples are judged as a generative method's images are
     family: Family = "generative" if facts.family == "prior" else facts.family
     citation = Citation(facts.title, facts.venue, facts.arxiv, facts.code, facts.licence, facts.bibtex)
+    notes = (*row.notes, *_memory_notes(row, plan, store))
     info = MethodInfo(
-        row.row.label, family, row.unsupported, notes=row.notes, base=row.row.base, variant=row.row.variant,
+        row.row.label, family, row.unsupported, notes=notes, base=row.row.base, variant=row.row.variant,
         regressor=_regressor(row.row, plan), citation=citation,
     )  # fmt: skip
     return info if row.measure is None or not store.has(row.measure) else _measured(info, row.measure, store)
+
+
+def _memory_notes(row: RowPlan, plan: Plan, store: Store) -> Iterator[str]:
+    """Which of the row's trainings had less memory than their batches ask for."""
+    keys = (key for scores in row.scores.values() for key in scores.values())
+    for job in plan.behind(keys):
+        if job.kind == "train" and store.has(job.key) and (parts := store.record(job.key).get(BATCH_PARTS)):
+            yield f"{job.label}: batches in {parts} parts for want of memory, gradients added up: the same but for rounding"
 
 
 def _regressor(row: Row, plan: Plan) -> str | None:

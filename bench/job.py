@@ -8,6 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+BATCH_PARTS = "batch_parts"
+"""In the record of a training, in how many parts its batches were gone through for want of memory, if in more than one."""
+
 Kind: TypeAlias = Literal["pairs", "train", "load", "restore", "score", "measure"]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,14 @@ class Plan:
     def users(self, key: str) -> int:
         """How many jobs use a job's result."""
         return sum(key in job.inputs.values() for job in self.jobs)
+
+    def behind(self, keys: Iterable[str]) -> list[Job]:
+        """The jobs that these results were made by and from, inputs first."""
+        wanted = set(keys)
+        for job in reversed(self.jobs):
+            if job.key in wanted:
+                wanted.update(job.inputs.values())
+        return [job for job in self.jobs if job.key in wanted]
 
     def trainings(self) -> tuple[int, int]:
         """How many trainings there are, and how many it would be if no row shared one with another."""

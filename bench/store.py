@@ -24,6 +24,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from rich.filesize import decimal
+
 from bench.errors import StoreError
 from bench.job import Job, content_key
 
@@ -35,6 +37,9 @@ SYNCED_AT_ONCE = 16
 
 DISCARDED = ".discarded-"
 """Begins the names, in `.work`, of what is being deleted: a result disappears whole, however long its files take."""
+
+UNWRITTEN = ".tmp"
+"""Ends the names of files that are being written, which begin with a dot."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +122,8 @@ class Store:
 
     def commit(self, job: Job, folder: Path, facts: Mapping[str, Any]) -> None:
         """Make the working folder the job's result: digests and record first, then one rename."""
-        (folder / RECORD).unlink(missing_ok=True)  # of a commit that was killed before its rename
+        for left in (*folder.rglob(f".*{UNWRITTEN}"), folder / RECORD):  # by a write or a commit that was killed
+            left.unlink(missing_ok=True)
         files = {str(path.relative_to(folder)): digest(path) for path in sorted(folder.rglob("*")) if path.is_file()}
         record = {
             "key": job.key, "kind": job.kind, "label": job.label, "identity": job.identity, "inputs": dict(job.inputs),
@@ -221,7 +227,7 @@ def _digest_310(file: Any) -> str:
 def write_atomically(path: Path, content: bytes) -> None:
     """The whole content under `path`, or what was there before: written beside it, flushed to disk, renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    beside = path.with_name(f".{path.name}.{os.getpid()}{UNWRITTEN}")
     try:
         with beside.open("wb") as file:
             file.write(content)
@@ -241,8 +247,20 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
-def reason(error: OSError) -> str:
-    """What the system said, in words a user acts on."""
-    if error.errno == errno.ENOSPC:
-        return "the disk is full"
-    return (error.strerror or str(error)).lower()
+def reason(error: OSError, folder: Path | None = None) -> str:
+    """What the system said, in words a user acts on; of a full disk, how much is left where the file is, or in `folder`."""
+    if not disk_is_full(error):
+        return (error.strerror or str(error)).lower()
+    where = Path(error.filename).parent if isinstance(error.filename, (str, Path)) else folder
+    return "the disk is full" if where is None or not where.is_dir() else f"the disk is full: {free_space(where)}"
+
+
+def disk_is_full(error: OSError) -> bool:
+    """Whether there was no room for what was written, on the disk or within the user's quota."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def free_space(folder: Path | str) -> str:
+    """`<free> of <size> free in <folder>`."""
+    usage = shutil.disk_usage(folder)
+    return f"{decimal(usage.free)} of {decimal(usage.total)} free in {folder}"

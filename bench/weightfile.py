@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
+from safetensors.torch import save as serialise
 from torch import Tensor
 
 from bench.errors import WeightsError
+from bench.store import write_atomically
 from ugpnet import checkpoint_file
 from ugpnet.checkpoints import CheckpointMismatch
 from ugpnet.recipe import Weights
@@ -24,7 +25,7 @@ def save_weights(path: Path, weights: Weights) -> None:
         for network, state in weights.items()
         for key, value in state.items()
     }
-    save_file(tensors, str(path), metadata={"format": "ugpnet-bench/1"})
+    write_atomically(path, serialise(tensors, metadata={"format": "ugpnet-bench/1"}))
 
 
 def load_weights(path: Path) -> dict[str, dict[str, Tensor]]:

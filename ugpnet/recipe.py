@@ -141,6 +141,13 @@ class Recipe(nn.Module):
         self.players = players
         self.average = dict(average or {})
 
+    @property
+    def separable(self) -> bool:
+        """Whether the one player's every term is a mean over images of what depends on that image alone: no statistics of the
+        batch, nothing drawn, nothing kept. Then a batch's gradient is the mean of those of its parts, which need less memory.
+        """
+        return False
+
     @abstractmethod
     def forward(self, batch: Batch, step: int) -> Shared:
         """Run once per step, before any player; `{}` if each player needs a fresh pass."""

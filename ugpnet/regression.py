@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Literal, TypeAlias
 
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from ugpnet.augmentation import mix_pairs
 from ugpnet.losses.pixel import charbonnier_loss, l1_loss, mse_loss, psnr_loss
@@ -49,6 +50,10 @@ class RegressionRecipe(Recipe):
         super().__init__({"network": network}, (player,), average)
         self.training_config = training
 
+    @property
+    def separable(self) -> bool:
+        return self.training_config.mixup is None and all(map(_treats_images_alone, self.networks.modules()))
+
     def forward(self, batch: Batch, step: int) -> Shared:
         network, (lq, gt) = self.networks["network"], self._pairs(batch, step)
         several = getattr(network, "stage_outputs", None)
@@ -72,3 +77,9 @@ class RegressionRecipe(Recipe):
     def restore(self, lq: Tensor) -> Tensor:
         restored: Tensor = self.networks["network"](lq)
         return restored
+
+
+def _treats_images_alone(layer: nn.Module) -> bool:
+    """No statistics of the batch, nothing at random: dropout and stochastic depth have a probability `p` or `drop_prob`."""
+    probabilities = (getattr(layer, name, None) for name in ("p", "drop_prob"))
+    return not isinstance(layer, _BatchNorm) and not any(isinstance(p, float) and p > 0 for p in probabilities)

@@ -70,6 +70,8 @@ def _write_shard(seed: int, size: int, indices: range, path: Path) -> None:
     try:
         with beside.open("wb") as file:
             np.save(file, images)
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)

@@ -16,25 +16,30 @@ if TYPE_CHECKING:
 
 
 class LocalExecutor:
-    """A failed job fails alone: what does not depend on it goes on. Ctrl-C and SIGTERM end the run, resumable."""
+    """A failed job fails alone: what does not depend on it goes on. Ctrl-C and SIGTERM end the run, resumable.
+
+    Only when the GPU fails is nothing more begun: it refuses all work of this process, and the CPU is not what was asked for.
+    """
 
     def run(self, jobs: Sequence[Job], store: Store, execution: Execution, watcher: Watcher) -> Outcome:
-        outcome = Outcome()
+        outcome, lost = Outcome(), None
         for job in jobs:
             if store.has(job.key):
                 outcome.cached.append(job.key)
-            elif (blocked := outcome.blocked_by(job)) is not None:
+            elif (blocked := outcome.blocked_by(job) or lost) is not None:
                 outcome.failed[job.key] = blocked
-            else:
-                self._one(job, store, execution, watcher, outcome)
+            elif self._one(job, store, execution, watcher, outcome):
+                lost = f"not begun, as the GPU failed in {job.label!r}; the same command goes on from there"
         return outcome
 
-    def _one(self, job: Job, store: Store, execution: Execution, watcher: Watcher, outcome: Outcome) -> None:
+    def _one(self, job: Job, store: Store, execution: Execution, watcher: Watcher, outcome: Outcome) -> bool:
+        """Whether the GPU was lost by it."""
         watcher.started(job)
         started = time.monotonic()
         if (failure := attempt(job, store, execution, watcher.progressed)) is not None:
-            outcome.failed[job.key] = failure
-            watcher.failed(job, failure)
-        else:
-            outcome.done.append(job.key)
-            watcher.finished(job, time.monotonic() - started)
+            outcome.failed[job.key] = failure.reason
+            watcher.failed(job, failure.reason)
+            return failure.device_lost
+        outcome.done.append(job.key)
+        watcher.finished(job, time.monotonic() - started)
+        return False

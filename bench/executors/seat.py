@@ -45,7 +45,8 @@ def work_at(seat: Seat, connection: Connection, job: Job, root: Path, execution:
         except (BrokenPipeError, ConnectionResetError):  # the pool is dead: nobody waits for this
             os.kill(os.getpid(), signal.SIGTERM)
 
-    connection.send(Result(attempt(job, Store(root), execution, tell)))
+    failure = attempt(job, Store(root), execution, tell)
+    connection.send(Result(None if failure is None else failure.reason))
 
 
 def _take(seat: Seat) -> None:

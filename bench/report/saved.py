@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -69,7 +70,9 @@ def save_report(folder: Path, report: Report) -> None:
     content = {"format": FORMAT, **TypeAdapter(SavedReport).dump_python(saved, mode="json")}
     write_atomically(folder / REPORT, json.dumps(content, indent=1).encode())
     if report.curves is not None:
-        report.curves.to_parquet(folder / CURVES, index=False)
+        curves = io.BytesIO()
+        report.curves.to_parquet(curves, index=False)
+        write_atomically(folder / CURVES, curves.getvalue())
 
 
 def load_report(folder: Path) -> Report:

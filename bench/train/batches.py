@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from itertools import islice
 from typing import Protocol
 
 import torch
@@ -52,6 +53,14 @@ def stream(
     for step, (lq, gt, generator, views) in zip(steps, loader, strict=True):
         lq, gt = (image.to(device, non_blocking=True, copy=True) for image in (lq, gt))
         yield step, Batch(lq, gt, generator, tuple(views))  # which the loader made a list
+
+
+def split(batch: Batch, parts: int) -> Iterator[Batch]:
+    """The batch in that many parts, as even as they come, the larger ones first; they share its generator."""
+    lengths = [len(part) for part in torch.arange(len(batch.gt)).tensor_split(parts)]
+    views = iter(batch.views)
+    for lq, gt in zip(batch.lq.split(lengths), batch.gt.split(lengths), strict=True):
+        yield Batch(lq, gt, batch.generator, tuple(islice(views, len(gt))))
 
 
 def _leave_signals_to_the_loop(worker: int) -> None:

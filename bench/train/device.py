@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import sys
@@ -72,6 +73,13 @@ def seed_layers(seed: int, step: int, device: torch.device) -> None:
 def preserved_rng(device: torch.device) -> Iterator[None]:
     with torch.random.fork_rng(devices=_cuda_devices(device)):
         yield
+
+
+def release_memory(device: torch.device) -> None:
+    """What nothing refers to any more goes back to the device."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
 
 
 def reset_peak_memory(device: torch.device) -> None:

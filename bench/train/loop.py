@@ -45,7 +45,8 @@ class Progress:
 class Fitted:
     """What a run made. `weights` are those after `step` completed steps; `seconds` count all resumed parts.
 
-    `peak_memory` is in bytes, of the last part: of tensors on a GPU, of the process on a CPU.
+    `peak_memory` is in bytes, of the last part: of tensors on a GPU, of the process on a CPU. In so many `parts` were the last
+    batches, for want of memory.
     """
 
     weights: Weights
@@ -53,6 +54,7 @@ class Fitted:
     log: Sequence[Row]
     seconds: float
     peak_memory: int
+    parts: int = 1
 
 
 def fit(
@@ -109,6 +111,7 @@ def fit(
         log=training.log.rows,
         seconds=autosave.seconds,
         peak_memory=peak_memory(training.device),
+        parts=training.parts,
     )
 
 

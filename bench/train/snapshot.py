@@ -28,6 +28,7 @@ def take(training: Training, seconds: float) -> Checkpoint:
         **_identity(training),
         "seconds": seconds,
         "rows": training.log.rows,
+        "parts": training.parts,
         "best": [best.step, best.psnr] if best else None,
         "scaler": scaler.state_dict() if scaler else None,
     }
@@ -54,6 +55,7 @@ def put_back(training: Training, checkpoint: Checkpoint) -> float:
         training.best = Best(step, psnr, _by_network(_within("best", saved)))
     if training.accelerator.scaler:
         training.accelerator.scaler.load_state_dict(state["scaler"])
+    training.parts = state.get("parts", 1)
     training.done = checkpoint.step
     return float(state["seconds"])
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,26 +17,28 @@ from bench.data.config import DataConfig
 from bench.data.pairs import Pairs, TrainingBatches
 from bench.data.sources import Source, open_source
 from bench.degradations import Operator
+from bench.errors import OutOfMemory
 from bench.execute import Progress, Workplace
-from bench.job import Job
+from bench.failure import is_out_of_memory
+from bench.job import BATCH_PARTS, Job
 from bench.row import from_spec
 from bench.train import checkpoint
 from bench.train.loggers import open_trackers
 from bench.train.loop import fit
 from bench.weightfile import load_weights, save_weights
-from methods.base import Stage, Task
-from ugpnet.recipe import Recipe
+from methods.base import Method, Stage, Task
+from ugpnet.recipe import Config, Recipe
 
 
 def train_stage(job: Job, place: Workplace) -> Mapping[str, Any]:
     """Write `weights.safetensors` and `log.parquet` (step, name, value)."""
-    stage = _stage(job.spec)
+    method, stage = _method_and_stage(job.spec)
     recipe = _recipe(stage, job, place)
     training = Pairs(_open(job.spec["train"], job, place), _operators(job.spec), job.spec["data_seed"])
     batches = TrainingBatches(
         training, job.spec["seed"], stage.budget.batch_size, stage.budget.patch, stage.budget.flips
     )
-    with open_trackers(job, place) as trackers:
+    with open_trackers(job, place) as trackers, _named_memory(job, method, stage):
         fitted = fit(
             recipe, batches, stage.budget, place.folder, seed=job.spec["seed"], execution=place.execution,
             validate=_validation(job, place), trackers=trackers,
@@ -44,12 +47,42 @@ def train_stage(job: Job, place: Workplace) -> Mapping[str, Any]:
     save_weights(place.folder / "weights.safetensors", fitted.weights)
     pd.DataFrame(fitted.log, columns=["step", "name", "value"]).to_parquet(place.folder / "log.parquet", index=False)
     checkpoint.clear(place.folder)
-    return {"seconds_training": fitted.seconds, "peak_memory": fitted.peak_memory}
+    parts = {BATCH_PARTS: fitted.parts} if fitted.parts > 1 else {}
+    return {"seconds_training": fitted.seconds, "peak_memory": fitted.peak_memory, **parts}
 
 
-def _stage(spec: Mapping[str, Any]) -> Stage:
+def _method_and_stage(spec: Mapping[str, Any]) -> tuple[Method, Stage]:
     method = from_spec(spec["row"]).build(Task(**spec["task"]))
-    return next(stage for stage in method.stages() if isinstance(stage, Stage) and stage.name == spec["stage"])
+    stages = (stage for stage in method.stages() if isinstance(stage, Stage) and stage.name == spec["stage"])
+    return method, next(stages)
+
+
+@contextmanager
+def _named_memory(job: Job, method: Method, stage: Stage) -> Iterator[None]:
+    """Where memory ends inside the block, the error names the suite's fields that say how much is needed."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        row, budget = job.label.removesuffix(f" {stage.name}"), stage.budget
+        images = f"{budget.batch_size} images" + (f" of {budget.patch} px" if budget.patch else "")
+        field = ".".join((row, *(_path_to(budget, method.config) or ("budget",))))
+        raise OutOfMemory(
+            f"{job.label}: out of memory at batches of {images}; lower {field}.batch_size or {field}.patch, "
+            "for other weights, or run it where there is more memory"
+        ) from error
+
+
+def _path_to(wanted: Config, config: Config) -> tuple[str, ...] | None:
+    """The fields that lead from `config` to `wanted`, an object inside it."""
+    for name in type(config).model_fields:
+        inner = getattr(config, name)
+        if inner is wanted:
+            return (name,)
+        if isinstance(inner, Config) and (rest := _path_to(wanted, inner)) is not None:
+            return (name, *rest)
+    return None
 
 
 def _recipe(stage: Stage, job: Job, place: Workplace) -> Recipe:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import reduce
@@ -14,11 +14,13 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from bench.errors import TrainingDiverged
+from bench.failure import is_out_of_memory
 from bench.train.average import Average
-from bench.train.device import preserved_rng, seed_layers
+from bench.train.batches import split
+from bench.train.device import preserved_rng, release_memory, seed_layers
 from bench.train.log import LossLog, Row
 from bench.train.optim import Updater, build_updaters
-from ugpnet.recipe import Batch, Budget, Player, Recipe, Shared, Weights
+from ugpnet.recipe import Batch, Budget, Player, Recipe, Shared, Term, Weights
 
 
 @dataclass(frozen=True)
@@ -55,18 +57,51 @@ class Training:
         self.average = Average(recipe.networks, recipe.average)
         self.log = LossLog(_checks(self.device))
         self.best: Best | None = None
+        self._separable = recipe.separable
+        self.parts = 1
         self.done = 0
 
     def step(self, batch: Batch, step: int) -> None:
         """One shared forward pass, then every player whose turn it is, then the averages."""
         seed_layers(self.seed, step, self.device)
-        with self.accelerator.autocast():
-            shared = self.recipe(batch, step)
-        for turn in self.turns:
-            if step % turn.player.every == 0:
-                self._play(turn, batch, shared, step)
+        if self._separable:
+            self._play_in_parts(self.turns[0], batch, step)
+        else:
+            with self.accelerator.autocast():
+                shared = self.recipe(batch, step)
+            for turn in self.turns:
+                if step % turn.player.every == 0:
+                    self._play(turn, batch, shared, step)
         self.average.update()
         self.done = step + 1
+
+    def _play_in_parts(self, turn: Turn, batch: Batch, step: int) -> None:
+        """The one player's optimiser step, the batch in `parts`: 1, twice as many whenever memory ends, at last images."""
+        while (terms := self._accumulate(turn.player.name, batch, step)) is None:
+            self.parts = min(2 * self.parts, len(batch.gt))
+            turn.updater.optimiser.zero_grad()
+            release_memory(self.device)
+        self.log.record(step, turn.player.name, terms, _total(terms))
+        self._update(turn, step)
+
+    def _accumulate(self, player: str, batch: Batch, step: int) -> Mapping[str, Term] | None:
+        """The batch's terms, their gradient left with the parameters; None where memory ended and parts can be smaller."""
+        whole: dict[str, Term] = {}
+        try:
+            for part in split(batch, self.parts):
+                share = len(part.gt) / len(batch.gt)
+                with self.accelerator.autocast():
+                    terms = self.recipe.losses(player, part, self.recipe(part, step), step)
+                    total = _total(terms) * share
+                self.accelerator.backward(total)
+                for name, term in terms.items():
+                    before = whole[name].value if name in whole else 0.0
+                    whole[name] = Term(term.weight, before + term.value.detach() * share)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error) or self.parts >= len(batch.gt):
+                raise
+            return None
+        return whole
 
     def _play(self, turn: Turn, batch: Batch, shared: Shared, step: int) -> None:
         """One optimiser step of one player; none if it has no terms at this step.
@@ -79,7 +114,7 @@ class Training:
                 terms = self.recipe.losses(turn.player.name, batch, shared, step)
             if not terms:
                 return
-            total = reduce(add, (term.weight * term.value for term in terms.values()))
+            total = _total(terms)
             self.log.record(step, turn.player.name, terms, total)
             self.accelerator.backward(total)
         self._update(turn, step)
@@ -131,6 +166,11 @@ class Training:
                     f"step {self.done}, player {turn.player.name!r}: its losses are finite, its weights are "
                     "not; lower the learning rate or clip the gradient norm"
                 )
+
+
+def _total(terms: Mapping[str, Term]) -> Tensor:
+    total: Tensor = reduce(add, (term.weight * term.value for term in terms.values()))
+    return total
 
 
 def on_cpu(tensor: Tensor) -> Tensor:

@@ -29,7 +29,7 @@ from bench.train.execution import Execution
 Write: TypeAlias = Callable[[object], Path]
 
 BENCH = (sys.executable, "-c", "from bench.cli import main; main()")
-DEADLY = '''
+DEADLY = """
 import os, signal
 from methods.nafnet import NAFNetMethod
 from ugpnet.nn.nafnet import NAFNet
@@ -43,7 +43,7 @@ class Deadly(NAFNet):
 class DeadlyMethod(NAFNetMethod):
     def network(self):
         return Deadly(3, 4, 1, (1,), (1,)) if os.environ.get("DEADLY") else super().network()
-'''
+"""
 
 
 class Notes:

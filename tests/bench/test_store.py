@@ -138,6 +138,16 @@ def test_a_commit_killed_before_its_rename_is_done_again(tmp_path: Path, monkeyp
     assert store.damaged(JOB.key) == []
 
 
+def test_what_a_killed_write_left_is_no_part_of_the_result(tmp_path: Path) -> None:
+    store = Store(tmp_path).open()
+    with store.working(JOB.key) as folder:
+        for name in (".job.json.123.tmp", "images/.00000.png.123.tmp"):
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_bytes(b"half a fi")
+    assert commit(tmp_path, {"a": b"a"}).record(JOB.key)["files"].keys() == {"a"}
+    assert sorted(path.name for path in store.path(JOB.key).rglob("*") if path.is_file()) == ["a", RECORD]
+
+
 def test_a_commit_replaces_what_has_no_record(tmp_path: Path) -> None:
     store = commit(tmp_path, {"a": b"a"})
     (store.path(JOB.key) / RECORD).unlink()
