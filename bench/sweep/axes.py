@@ -25,6 +25,9 @@ COLUMNS = 4
 PANEL_HEIGHT = 1.6
 """Inches."""
 
+REACH = 3.0
+"""Times the distance from the best trial to the middle one: as far as axes go where others lie far beyond."""
+
 LETTERS = 10
 """Of a choice, below its place on an axis."""
 
@@ -57,7 +60,9 @@ def draw_legend(figure: Figure, record: Record) -> None:
         Line2D([], [], color=RED, marker="D", markersize=4, ls="", label=best),
         Line2D([], [], color=GREY, marker="o", markersize=3, ls="", label="other trials"),
     ]
-    figure.legend(handles=handles, loc="outside upper center", ncols=2, handletextpad=0.4, columnspacing=1.2)
+    if lost := beyond(record):
+        handles.append(Line2D([], [], ls="", label=f"{lost} beyond the axes"))
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), handletextpad=0.4, columnspacing=1.2)
 
 
 def coordinates(dimension: Dimension, trials: Sequence[Tried], field: str) -> NDArray[np.float64]:
@@ -99,3 +104,33 @@ def _clipped(text: str) -> str:
 def results(record: Record, index: int) -> NDArray[np.float64]:
     """One objective of the complete trials (trials,)."""
     return np.array([trial.results[index] for trial in record.complete])
+
+
+def focus(record: Record, index: int) -> tuple[float, float] | None:
+    """The values of an objective that axes show, where trials gone wrong would flatten all others; None where all fit."""
+    costs = record.costs[:, index]
+    best, worst = costs.min(), costs.max()
+    far = costs[costs <= best + REACH * (np.median(costs) - best)].max()
+    if worst - best <= 2 * (far - best):
+        return None
+    margin = 0.1 * (far - best)
+    low, high = sorted(
+        (record.objectives[index].sign * (best - margin), record.objectives[index].sign * (far + margin))
+    )
+    return float(low), float(high)
+
+
+def limit_axis(axes: Axes, which: Literal["x", "y"], record: Record, index: int) -> None:
+    """To the focus of an objective, if it has one."""
+    if (limits := focus(record, index)) is not None:
+        axes.set(**{f"{which}lim": limits})
+
+
+def beyond(record: Record) -> int:
+    """How many complete trials lie beyond some objective's axis."""
+    outside = np.zeros(len(record.complete), dtype=bool)
+    for index in range(len(record.objectives)):
+        if record.complete and (limits := focus(record, index)) is not None:
+            values = results(record, index)
+            outside |= (values < limits[0]) | (values > limits[1])
+    return int(outside.sum())

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bench.report.labels import Anchor, place_labels
 from bench.report.style import GREY
-from bench.sweep.axes import BLUE, RED, draw_legend, objective_label, panels, results
+from bench.sweep.axes import BLUE, RED, beyond, draw_legend, limit_axis, objective_label, panels, results
 from bench.sweep.front import hypervolumes, reference_point
 from bench.sweep.record import Record
 from bench.sweep.space import short_names
@@ -55,6 +55,8 @@ def _draw_pair(axes: Axes, record: Record, x: int, y: int) -> None:
         for (_, level), point in pairwise(front):
             corners += [(point[0], level), point]
         axes.plot(*zip(*corners, strict=True), color=RED, linewidth=0.8, zorder=1)
+    limit_axis(axes, "x", record, x)
+    limit_axis(axes, "y", record, y)
 
 
 def history_figure(record: Record) -> Figure | None:
@@ -63,7 +65,9 @@ def history_figure(record: Record) -> Figure | None:
         return None
     several = len(record.objectives) > 1
     reference = reference_point(record.costs)
-    note = "\n".join(textwrap.wrap(_reference_note(record, reference), 120)) if several else ""
+    sentences = [_reference_note(record, reference)] if several else []
+    sentences += [f"Trials beyond the axes: {lost}."] if (lost := beyond(record)) else []
+    note = "\n".join(textwrap.wrap(" ".join(sentences), 120))
     figure, grid = panels(len(record.objectives) + several, extra=0.13 * len(note.splitlines()))
     numbers = [trial.number for trial in record.complete]
     for index, (axes, objective) in enumerate(zip(grid, record.objectives, strict=False)):
@@ -72,6 +76,7 @@ def history_figure(record: Record) -> Figure | None:
         axes.plot(numbers, values, "o", color=GREY, markersize=3, alpha=0.7)
         axes.step(numbers, best, where="post", color=BLUE)
         axes.set_title(objective_label(objective), loc="left")
+        limit_axis(axes, "y", record, index)
         _mark_lost(axes, record)
     if several:
         grid[-1].step(numbers, hypervolumes(record.costs, reference), where="post", color=BLUE)

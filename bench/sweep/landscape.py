@@ -8,10 +8,22 @@ from itertools import combinations
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from matplotlib.tri import Triangulation
 
 from bench.report.style import GREY
-from bench.sweep.axes import COLUMNS, RED, coordinates, draw_legend, objective_label, panels, results, scale_axis
+from bench.sweep.axes import (
+    COLUMNS,
+    RED,
+    coordinates,
+    draw_legend,
+    focus,
+    limit_axis,
+    objective_label,
+    panels,
+    results,
+    scale_axis,
+)
 from bench.sweep.record import Record
 from bench.sweep.space import short_names
 
@@ -45,6 +57,7 @@ def slice_figure(record: Record) -> Figure | None:
         scale_axis(axes, "x", dimension)
         axes.set_xlabel(names[field])
         axes.set_title(objective_label(record.objectives[index]), loc="left")
+        limit_axis(axes, "y", record, index)
     draw_legend(figure, record)
     return figure
 
@@ -73,7 +86,9 @@ def _draw_contour(figure: Figure, axes: Axes, record: Record, index: int, x: str
     bright = "cividis" if objective.direction == "up" else "cividis_r"  # better is brighter
     values = results(record, index)
     if np.ptp(values) > 0:
-        figure.colorbar(axes.tricontourf(mesh, values, levels=LEVELS, cmap=bright), ax=axes, aspect=30, pad=0.02)
+        levels = np.linspace(*(focus(record, index) or (values.min(), values.max())), LEVELS + 1)
+        filled = axes.tricontourf(mesh, values, levels=levels, cmap=bright, extend="both")
+        figure.colorbar(filled, ax=axes, aspect=30, pad=0.02, ticks=MaxNLocator(5))
     axes.plot(mesh.x, mesh.y, "o", color="white", markeredgecolor="black", markeredgewidth=0.4, markersize=2.5)
     marked = [coordinates(record.space[field], record.best, field) for field in (x, y)]
     axes.plot(*marked, "D", color=RED, markeredgecolor="white", markeredgewidth=0.4, markersize=4)

@@ -66,7 +66,8 @@ def summary(record: Record) -> str:
     counted = f"{complete} of {len(record.trials)} trials complete{f', {others}' if others else ''}"
     if len(record.objectives) == 1:
         return f"{counted}."
-    return f"{counted}; {len(record.best)} of them are beaten by no other in all objectives."
+    are = "is" if len(record.best) == 1 else "are"
+    return f"{counted}; {len(record.best)} of them {are} beaten by no other in all objectives."
 
 
 def shown(value: Any) -> str:
