@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
@@ -16,10 +17,13 @@ Document: TypeAlias = dict[str, Any]
 
 MAX_BYTES = 1_000_000
 
+_RESOLVED_OTHERWISE = ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp")
+
 
 class _StrictLoader(yaml.SafeLoader):
-    """YAML without three traps: a key given twice is an error, so are aliases (an exponential document in ten lines), and only
-    `true` and `false` are booleans, so that `off` is the word that it is in `components: off`."""
+    """YAML without its traps: a key given twice is an error, so are aliases (an exponential document in ten lines) and numbers
+    that are not finite; there is nothing that JSON lacks (a date is text), as all of a suite may enter keys; and only `true`
+    and `false` are booleans, so that `off` is the word that it is in `components: off`."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
@@ -38,9 +42,19 @@ class _StrictLoader(yaml.SafeLoader):
             seen.add(key)
         return super().construct_mapping(node, deep)
 
+    def construct_finite(self, node: Any) -> float:
+        value = self.construct_yaml_float(node)
+        if not math.isfinite(value):
+            raise yaml.constructor.ConstructorError(None, None, f"{node.value} is not a finite number", node.start_mark)
+        return value
 
+
+_PLAIN = {f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "str", "seq", "map")}
+_StrictLoader.yaml_constructors = {
+    tag: construct for tag, construct in yaml.SafeLoader.yaml_constructors.items() if tag is None or tag in _PLAIN
+} | {"tag:yaml.org,2002:float": _StrictLoader.construct_finite}
 _StrictLoader.yaml_implicit_resolvers = {
-    letter: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+    letter: [(tag, pattern) for tag, pattern in resolvers if tag not in _RESOLVED_OTHERWISE]
     for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _StrictLoader.add_implicit_resolver(  # type: ignore[no-untyped-call]

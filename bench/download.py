@@ -4,7 +4,6 @@ atomically.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable
 from email.message import Message
@@ -14,6 +13,7 @@ from typing import IO, TypeAlias
 from urllib.error import HTTPError
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
+from bench.digest import BLOCK, digest
 from bench.errors import Unavailable, WeightsError
 
 Progress: TypeAlias = Callable[[int, int], None]
@@ -22,17 +22,7 @@ Progress: TypeAlias = Callable[[int, int], None]
 Opener: TypeAlias = Callable[[str, int], HTTPResponse]
 """Opens a URL from a byte offset on; the response's status is 206 if the server honours the offset."""
 
-BLOCK = 1 << 20
 TIMEOUT_S = 60.0
-
-
-def sha256_of(path: Path) -> str:
-    """sha256 of a file in hex, read in blocks."""
-    hasher = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            hasher.update(block)
-    return hasher.hexdigest()
 
 
 def silent(done: int, total: int) -> None:
@@ -82,7 +72,7 @@ def download(
         _transfer(url, part, limit, progress, opener)
     except (OSError, HTTPException) as error:
         raise Unavailable(f"{url}: {error}; what arrived is in {part}, fetch again to resume") from error
-    found = sha256_of(part)
+    found = digest(part)
     if not found.startswith(sha256):
         part.unlink()
         raise WeightsError(f"{url}: sha256 starts with {found[:16]}, expected {sha256[:16]}; nothing was kept")

@@ -7,18 +7,23 @@ import platform
 import resource
 import subprocess
 import sys
+from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from bench.device import describe_device
 
-PACKAGES = ("ugpnet-bench", "torch", "torchvision", "accelerate", "numpy", "scipy", "pyiqa", "lpips", "torch-fidelity")
+PACKAGES = (
+    "ugpnet-bench", "torch", "torchvision", "accelerate", "numpy", "scipy", "pillow", "scikit-image",
+    "pyiqa", "lpips", "torch-fidelity", "spandrel", "basicsr",
+)  # fmt: skip
 
 
 def describe_environment() -> dict[str, Any]:
     """Versions, platform, device, and the commit of the harness where it runs from a checkout."""
     return {
-        "python": platform.python_version(), "platform": platform.platform(), "packages": _versions(),
+        "python": platform.python_version(), "platform": platform.platform(), "packages": package_versions(),
         "device": describe_device(), "commit": _commit(),
     }  # fmt: skip
 
@@ -29,7 +34,9 @@ def peak_memory() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def _versions() -> dict[str, str]:
+@lru_cache(maxsize=1)
+def package_versions() -> Mapping[str, str]:
+    """The version of each of `PACKAGES`, or `not installed`."""
     versions = {}
     for name in PACKAGES:
         try:

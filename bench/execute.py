@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from bench.env import package_versions
 from bench.errors import StoreError
 from bench.job import Job, Kind
 from bench.store import Store
@@ -66,7 +67,8 @@ def run_job(job: Job, store: Store, execution: Execution, tell: OnProgress) -> b
         work: Callable[[Job, Workplace], Mapping[str, Any]] = getattr(importlib.import_module(module), function)
         started = time.monotonic()
         facts = work(job, Workplace(store, folder, execution, tell))
-        store.commit(job, folder, {"seconds": round(time.monotonic() - started, 3), **facts})
+        spent = round(time.monotonic() - started, 3)
+        store.commit(job, folder, {"seconds": spent, "packages": dict(package_versions()), **facts})
     return True
 
 

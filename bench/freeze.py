@@ -8,7 +8,7 @@ from typing import Any
 
 from PIL import Image
 
-from bench.evaluate import test_pairs, to_bytes
+from bench.evaluate import test_images, test_pairs, to_bytes
 from bench.execute import Progress, Workplace
 from bench.job import Job
 
@@ -18,12 +18,13 @@ def freeze_pairs(job: Job, place: Workplace) -> Mapping[str, Any]:
 
     Degraded images are multiples of 1/255 (`bench.degradations.degrade`), so these are the ones that restorers are given.
     """
-    pairs = test_pairs(job, place)
     for name in ("lq", "gt"):
         (place.folder / name).mkdir(exist_ok=True)
-    for index in range(len(pairs)):
-        for name, image in zip(("lq", "gt"), pairs.pixels(index), strict=True):
-            Image.fromarray(to_bytes(image)).save(place.folder / name / f"{index:05d}.png")
-        place.tell(Progress(job, index + 1, len(pairs)))
+    with test_images(job, place) as source:
+        pairs = test_pairs(job, source)
+        for index in range(len(pairs)):
+            for name, image in zip(("lq", "gt"), pairs.pixels(index), strict=True):
+                Image.fromarray(to_bytes(image)).save(place.folder / name / f"{index:05d}.png")
+            place.tell(Progress(job, index + 1, len(pairs)))
     (place.folder / "ids.json").write_text(json.dumps(list(pairs.ids)))
     return {}

@@ -70,6 +70,17 @@ def _reason(row: RowPlan, test: str, outcome: Outcome) -> str | None:
     return row.unsupported or next((outcome.failed[key] for key in keys if key in outcome.failed), None)
 
 
+SCORING = ("torch", "torchvision", "numpy", "scipy", "pillow", "scikit-image", "pyiqa", "lpips", "torch-fidelity")
+"""Libraries that decode images and compute metrics."""
+
+
+def _libraries(row: RowPlan, store: Store) -> tuple[str, ...]:
+    """What the row's scores were computed with, those of all seeds and test sets together."""
+    keys = [key for scores in row.scores.values() for key in scores.values() if store.has(key)]
+    found = [store.record(key)["packages"] for key in keys]
+    return tuple(sorted({f"{name} {versions[name]}" for versions in found for name in SCORING}))
+
+
 def _rows(plan: Plan, test: str, store: Store, run: str) -> pd.DataFrame:
     parts = []
     for row in plan.rows:
@@ -105,7 +116,7 @@ def _method(row: RowPlan, plan: Plan, store: Store) -> MethodInfo:
     notes = (*row.notes, *_memory_notes(row, plan, store))
     info = MethodInfo(
         row.row.label, family, row.unsupported, notes=notes, base=row.row.base, variant=row.row.variant,
-        regressor=_regressor(row.row, plan), citation=citation,
+        regressor=_regressor(row.row, plan), citation=citation, libraries=_libraries(row, store),
     )  # fmt: skip
     return info if row.measure is None or not store.has(row.measure) else _measured(info, row.measure, store)
 

@@ -10,6 +10,7 @@ from typing import Any
 from bench import degradations, metrics, official, weights
 from bench.data.sources import Source, open_source
 from bench.device import describe_device
+from bench.digest import known_digest
 from bench.errors import BenchError, SuiteError, Unavailable
 from bench.job import Job, in_order
 from bench.metrics.names import spec as metric_spec
@@ -111,10 +112,7 @@ class _Planner:
         self.sources: dict[str, Source] = {}
         self.tests = {} if self.file.data is None else self.file.data.tests()
         self.unavailable = {name: why for name in self.file.metrics if (why := _why_unavailable(name))}
-        self.operators = [
-            {"op": operator.op, **operator.model_dump(mode="json", exclude_defaults=True)}
-            for operator in self.file.degradation
-        ]
+        self.operators = [{"op": operator.op, **operator.model_dump(mode="json")} for operator in self.file.degradation]
         self.degradation = {"operators": self.operators, "version": degradations.VERSION} if self.operators else None
 
     def plan(self) -> Plan:
@@ -229,22 +227,20 @@ class _Planner:
 
     def _training(self, row: Row, method: Method, stage: Stage, seed: int, inputs: Mapping[str, str]) -> Job:
         pairs = stage.data == "pairs"
-        selects = stage.budget.select == "best_psnr"
         identity: dict[str, Any] = {
             "method": row.method, "version": method.version, "stage": stage.name,
-            "config": stage.config.model_dump(mode="json", exclude_defaults=True),
-            "budget": stage.budget.model_dump(mode="json", exclude_defaults=True),
+            "config": stage.config.model_dump(mode="json"), "budget": stage.budget.model_dump(mode="json"),
             "train": self._source("train").fingerprint(), "seed": seed,
         }  # fmt: skip
         if pairs:
             identity |= {"degradation": self.degradation, "scale": self.suite.task.scale, "data_seed": self.file.seed}
-        if selects:
-            if self.suite.data().val is None:
-                raise SuiteError(
-                    f"{self.suite.path}: {row.label}: select: best_psnr needs data.val; the test images may not choose weights"
-                )
-            identity["val"] = self._source("val").fingerprint()
         data = self.suite.data()
+        if stage.budget.select == "best_psnr" and data.val is None:
+            raise SuiteError(
+                f"{self.suite.path}: {row.label}: select: best_psnr needs data.val; the test images may not choose weights"
+            )
+        if stage.budget.validate_every and data.val:
+            identity["val"] = self._source("val").fingerprint()
         spec = {
             "row": row.spec(), "task": self._task(), "stage": stage.name, "seed": seed, "data_seed": self.file.seed,
             "train": data.train.model_dump(mode="json"), "root": str(self.suite.data_root),
@@ -254,7 +250,7 @@ class _Planner:
         return Job("train", f"{row.label} {stage.name}", identity, spec, inputs, stage.budget.iterations)
 
     def _load(self, path: Any, identity: Mapping[str, Any], label: str, spec: Mapping[str, Any] | None = None) -> str:
-        identity = {**identity, "sha256": weights.digest(path)}
+        identity = {**identity, "sha256": known_digest(path)}
         return self._add(Job("load", f"{label} weights", identity, {"path": str(path.absolute()), **(spec or {})}))
 
     def _measure(self, row: Row) -> str | None:
@@ -278,8 +274,8 @@ class _Planner:
 
     def _test_spec(self, test: str) -> dict[str, Any]:
         return {
-            "test": self.tests[test].model_dump(mode="json"), "operators": self.operators,
-            "data_seed": self.file.seed, "root": str(self.suite.data_root),
+            "test": self.tests[test].model_dump(mode="json"), "fingerprint": self._source(test).fingerprint(),
+            "operators": self.operators, "data_seed": self.file.seed, "root": str(self.suite.data_root),
         }  # fmt: skip
 
     def _source(self, name: str) -> Source:

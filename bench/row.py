@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import methods
+from bench.digest import known_digest
 from bench.registry import Checkpoint
-from bench.weights import digest
 from methods.base import Method, Task, files, roles
 from ugpnet.recipe import Config
 
@@ -44,11 +44,14 @@ class Row:
         }
 
     def identity(self) -> dict[str, Any]:
-        """What of this row can change a restored image beside its weights: no labels, no names of peers or files."""
+        """What of this row can change a restored image beside its weights: no labels, no names of peers or files.
+
+        Defaults are spelt out: one that changes with the code makes another result, not the old one under a new name.
+        """
         kind = methods.load(self.method)
         named = {*roles(kind.Config), *files(kind.Config)}
-        config = self.config.model_dump(mode="json", exclude_defaults=True, exclude=named)
-        config |= {name: {"sha256": digest(getattr(self.config, name))} for name in files(kind.Config)}
+        config = self.config.model_dump(mode="json", exclude=named)
+        config |= {name: {"sha256": known_digest(getattr(self.config, name))} for name in files(kind.Config)}
         peers = {role: peer.identity() for role, peer in self.peers.items()}
         return {"method": self.method, "version": kind.version, "config": config, "peers": peers}
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import hashlib
 import json
 import os
 import re
@@ -20,12 +19,12 @@ from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from rich.filesize import decimal
 
+from bench.digest import digest, known_digest
 from bench.errors import StoreError
 from bench.job import Job, content_key
 
@@ -143,8 +142,8 @@ class Store:
     def damaged(self, key: str, names: Collection[str] | None = None) -> list[str]:
         """Files of a finished job (those among `names`, if given) that are gone or differ from their recorded digest.
 
-        `job.json` alone where the record is damaged. A digest is computed once per process as long as a file keeps its size and
-        time of modification.
+        `job.json` alone where the record is damaged. A digest is computed once per process as long as a file
+        keeps its stamp (`bench.digest`).
         """
         try:
             files: dict[str, str] = self.record(key)["files"]
@@ -191,15 +190,9 @@ def read_record(content: bytes, key: str) -> dict[str, Any]:
 def is_intact(path: Path, known: str | None) -> bool:
     """Whether the file is there and has this sha256; None is nobody's."""
     try:
-        stat = path.stat()
-        return _remembered_digest(path, stat.st_size, stat.st_mtime_ns) == known
+        return known_digest(path) == known
     except (OSError, ValueError):  # a damaged name may hold what no path can
         return False
-
-
-@lru_cache(maxsize=100_000)
-def _remembered_digest(path: Path, size: int, modified: int) -> str:
-    return digest(path)
 
 
 def _lock(handle: int, wait: bool) -> bool:
@@ -208,20 +201,6 @@ def _lock(handle: int, wait: bool) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def digest(path: Path) -> str:
-    """sha256 of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _digest_310(file)
-
-
-def _digest_310(file: Any) -> str:
-    """`hashlib.file_digest` for Python 3.10."""
-    state = hashlib.sha256()
-    while block := file.read(1 << 20):
-        state.update(block)
-    return state.hexdigest()
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -10,13 +10,13 @@ import importlib.util
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import platformdirs
 
-from bench.download import Progress, download, sha256_of, silent
+from bench.digest import known_digest
+from bench.download import Progress, download, silent
 from bench.errors import BenchError, Unavailable, WeightsError
 from bench.registry import BACKBONES, RELEASED, Checkpoint, WeightFile
 
@@ -127,7 +127,7 @@ def _packaged(name: str) -> Path:
 def verify(name: str) -> Path:
     """Path of the file, its sha256 checked where one is known. Raises Unavailable, or WeightsError on another digest."""
     entry, path = find(name), locate(name)
-    found = digest(path)
+    found = known_digest(path)
     if not found.startswith(entry.sha256):
         raise WeightsError(
             f"{path}: sha256 starts with {found[:16]}, expected {entry.sha256[:16]}; the file is damaged or "
@@ -161,16 +161,5 @@ def load(name: str) -> dict[str, Tensor]:
     return dict(read_checkpoint(verify(name)))
 
 
-def digest(path: Path) -> str:
-    """sha256 of a file in hex; remembered until its size or modification time changes."""
-    stat = path.stat()
-    return _sha256(path, stat.st_size, stat.st_mtime_ns)
-
-
 def _cache_folder() -> Path:
     return platformdirs.user_cache_path("ugpnet-bench") / "weights"
-
-
-@lru_cache(maxsize=256)
-def _sha256(path: Path, size: int, modified: int) -> str:
-    return sha256_of(path)

@@ -34,7 +34,7 @@ class RegressionMethod(Method):
     config: RegressionConfig
 
     def stages(self) -> tuple[Stage, ...]:
-        architecture = self.config.model_dump(exclude={"training", "budget"}, exclude_defaults=True, mode="json")
+        architecture = self.config.model_dump(exclude={"training", "budget"}, mode="json")
         config = RegressionStageConfig(network=architecture, training=self.config.training)
         return (Stage("network", config, self.config.budget, lambda _: self._recipe()),)
 

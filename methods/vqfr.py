@@ -107,7 +107,7 @@ class VQFRConfig(Config):
 
 
 class StageConfig(Config):
-    """What a stage reads: `architecture` and `training` without what the version has by default."""
+    """What a stage reads."""
 
     version: Literal["v1", "v2"]
     size: int
@@ -163,18 +163,18 @@ class VQFRMethod(Method):
 
     def _codebook_reads(self) -> StageConfig:
         own = self._own
-        architecture = own.model_dump(mode="json", include=_vqgan_fields(own), exclude_defaults=True)
+        architecture = own.model_dump(mode="json", include=_vqgan_fields(own))
         return StageConfig(
             version=self.config.version, size=self._size(own.codebook.budget), architecture=architecture,
-            training=own.codebook.model_dump(mode="json", exclude={"budget"}, exclude_defaults=True),
+            training=own.codebook.model_dump(mode="json", exclude={"budget"}),
         )  # fmt: skip
 
     def _restoration_reads(self) -> StageConfig:
         own = self._own
-        architecture = own.model_dump(mode="json", exclude={"codebook", "restoration"}, exclude_defaults=True)
+        architecture = own.model_dump(mode="json", exclude={"codebook", "restoration"})
         return StageConfig(
             version=self.config.version, size=self._size(own.restoration.budget), architecture=architecture,
-            training=own.restoration.model_dump(mode="json", exclude={"budget"}, exclude_defaults=True),
+            training=own.restoration.model_dump(mode="json", exclude={"budget"}),
         )  # fmt: skip
 
     def _size(self, budget: Budget) -> int:

@@ -12,13 +12,17 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from hypothesis import settings
+
+settings.register_profile("tests", deadline=None)  # a busy machine is no bug
+settings.load_profile("tests")
 
 TINY = Path(__file__).parent / "bench" / "tiny.yaml"
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:
-    """Bits and timings do not depend on the machine's cores."""
+    """Bits and timings do not depend on the machine's cores; before any module's own fixture runs something."""
     torch.set_num_threads(1)
 
 

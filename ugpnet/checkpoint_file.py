@@ -55,7 +55,9 @@ def _refuse_bomb(path: Path) -> None:
         claimed, size = sum(entry.file_size for entry in archive.infolist()), path.stat().st_size
     if claimed > size:
         problem = f"its entries claim {claimed} bytes, the file has {size}"
-        raise CheckpointUnreadable(f"{path}: refused: {problem}; torch never compresses, ask its author for safetensors")
+        raise CheckpointUnreadable(
+            f"{path}: refused: {problem}; torch never compresses, ask its author for safetensors"
+        )
 
 
 def _refuse_swollen(content: Any, path: Path) -> None:

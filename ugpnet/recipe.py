@@ -29,9 +29,9 @@ Base = TypeVar("Base", bound="Config")
 
 
 class Config(BaseModel):
-    """Base of every configuration: frozen, unknown fields are errors."""
+    """Base of every configuration: frozen, unknown fields are errors, and so are numbers that are not finite."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     def only(self, base: type[Base]) -> Base:
         """The fields of one of this config's base classes, as that class."""

@@ -28,9 +28,9 @@ DataPath = Annotated[str, AfterValidator(_below_root)]
 
 
 class DataModel(BaseModel):
-    """Frozen, unknown fields are errors; as `ugpnet.recipe.Config`, whose import would bring torch."""
+    """Frozen; unknown fields and numbers that are not finite are errors. `ugpnet.recipe.Config` without torch."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class PortraitsData(DataModel):

@@ -11,6 +11,8 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any, TypeAlias
 
+from bench.digest import stamp
+
 READING = 1
 """Raise it when reading, cropping or reducing gives other pixels for the same file."""
 
@@ -47,9 +49,8 @@ def digest_all(keys: Sequence[str], content: Callable[[int], Any], cache: Path |
 
 
 def file_key(path: Path) -> str:
-    """What a file is known by as long as it is unchanged: absolute path, size, modification time in ns."""
-    stat = path.stat()
-    return f"{path.absolute()}|{stat.st_size}|{stat.st_mtime_ns}"
+    """What a file is known by as long as it is unchanged: absolute path and `stamp`."""
+    return "|".join(map(str, (path.absolute(), *stamp(path))))
 
 
 def _load(cache: Path | None) -> dict[str, str]:

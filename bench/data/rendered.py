@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.data import portraits
+from bench.digest import digest, known_digest
+from bench.store import write_atomically
 
 SHARD = 500
 """Portraits per file: a file is the unit that exists whole or not at all, and that one process renders."""
@@ -20,7 +22,8 @@ SHARD = 500
 class Shards:
     """Portraits `first` to `first + count` of a seed at a size, by index from 0, from files in `folder`.
 
-    A file is named by all that decides its pixels. What is missing is rendered when it is first asked for.
+    A file is named by all that decides its pixels, and its sha256 is in a file beside it: keys name the renderer, not the
+    pixels, so a damaged file must not pass for its work. What is missing or damaged is rendered when it is first asked for.
     """
 
     def __init__(self, folder: Path, seed: int, first: int, count: int, size: int) -> None:
@@ -46,7 +49,7 @@ class Shards:
         return self._folder / name
 
     def _render_missing(self) -> None:
-        missing = [indices for indices in self._ranges() if not self._path(indices).exists()]
+        missing = [indices for indices in self._ranges() if not _is_intact(self._path(indices))]
         if not missing:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -72,6 +75,19 @@ def _write_shard(seed: int, size: int, indices: range, path: Path) -> None:
             np.save(file, images)
             file.flush()
             os.fsync(file.fileno())
+        made = digest(beside)
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
+    write_atomically(_digest_file(path), made.encode())
+
+
+def _is_intact(path: Path) -> bool:
+    try:
+        return _digest_file(path).read_bytes() == known_digest(path).encode()
+    except OSError:
+        return False
+
+
+def _digest_file(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")

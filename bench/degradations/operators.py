@@ -39,9 +39,9 @@ _KernelSize = Annotated[int, Field(ge=1, le=511), AfterValidator(_check_odd)]
 
 
 class _Operator(BaseModel, ABC):
-    """Frozen, unknown fields are errors."""
+    """Frozen, unknown fields and numbers that are not finite are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @abstractmethod
     def apply(self, image: Image, rng: np.random.Generator) -> Image:

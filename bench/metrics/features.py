@@ -8,6 +8,7 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from functools import lru_cache
+from importlib.metadata import version
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -15,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from bench import weights
+from bench.digest import known_digest
 from bench.errors import DataError
 from bench.metrics.base import Image, check_image
 from bench.metrics.offline import offline
@@ -95,8 +97,9 @@ def inception(device: str = "cpu") -> Features:
             features: NDArray[np.float32] = network(nchw)[0].cpu().numpy()
         return features
 
-    tag = weights.digest(path)[:8]
-    return RememberedFeatures(f"inception-2015-12-05/pool2048/tf1-bilinear299/weights:{tag}", extract)
+    tag = known_digest(path)[:8]
+    library = f"torch-fidelity{version('torch-fidelity')}"
+    return RememberedFeatures(f"inception-2015-12-05/{library}/pool2048/tf1-bilinear299/weights:{tag}", extract)
 
 
 def _key(image: Image) -> bytes:

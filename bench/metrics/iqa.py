@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from bench import weights
+from bench.digest import known_digest
 from bench.errors import DataError, Unavailable, WeightsError
 from bench.metrics import names
 from bench.metrics.base import Image, check_pair, finite
@@ -72,7 +73,7 @@ def _protocol(name: str, net: object) -> str:
     short = _pyiqa_name(name)
     on_luma = names.pyiqa_table()[short]["metric_opts"].get("test_y_channel", False)
     parts = [short, f"pyiqa{version('pyiqa')}", "y-yiq" if on_luma else "rgb", "8bit", "v1"]
-    files = [weights.digest(weights.locate(file))[:8] for file in names.spec(name).weights]
+    files = [known_digest(weights.locate(file))[:8] for file in names.spec(name).weights]
     if files:
         parts.append("weights:" + "+".join(files))
     elif isinstance(net, nn.Module) and any(True for _ in net.parameters()):

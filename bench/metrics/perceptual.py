@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from importlib.metadata import version
 from typing import Any, Literal
 
 import lpips
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from bench import weights
+from bench.digest import known_digest
 from bench.errors import WeightsError
 from bench.metrics.base import Image, check_pair, finite
 from bench.metrics.iqa import unit_tensor
@@ -30,7 +32,7 @@ class Lpips:
 
     def __init__(self, net: Net, backbone: Mapping[str, Tensor], digest: str, device: str = "cpu") -> None:
         self.name = "lpips" if net == "alex" else "lpips_vgg"
-        self.protocol = f"lpips/{net}0.1/rgb/8bit/v1/weights:{digest[:8]}"
+        self.protocol = f"lpips{version('lpips')}/{net}0.1/rgb/8bit/v1/weights:{digest[:8]}"
         self._device = torch.device(device)
         self._model = distance(net, backbone).to(self._device)
 
@@ -38,7 +40,7 @@ class Lpips:
     def from_files(cls, net: Net, device: str = "cpu") -> Lpips:
         """With the backbone on this machine. Raises Unavailable or WeightsError as `weights.verify` does."""
         name = BACKBONE[net]
-        return cls(net, weights.load(name), weights.digest(weights.locate(name)), device)
+        return cls(net, weights.load(name), known_digest(weights.locate(name)), device)
 
     def score(self, restored: Image, gt: Image) -> float:
         check_pair(self.name, restored, gt)

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from bench.report.difference import Difference, base_of, paired_differences
 from bench.report.footnotes import Footnotes, metric_column
+from bench.report.libraries import library_remarks
 from bench.report.model import MethodInfo, MetricInfo, Report
 from bench.report.significance import ALPHA, describe_test
 from bench.report.statistics import RESAMPLES, Estimate, Estimates, estimate_rows
@@ -30,12 +31,14 @@ def tabulate_differences(
     return _Builder(report, estimate_rows(report.rows) if estimates is None else estimates, differences).table()
 
 
-def difference_cell(difference: Difference, metric: MetricInfo, notes: tuple[int, ...] = ()) -> Cell:
-    """Marked by which way it is better, if it is significant."""
+def difference_cell(difference: Difference, metric: MetricInfo, images: int, footnotes: Footnotes) -> Cell:
+    """Marked by which way it is better, if it is significant. A footnote says where some of `images` do not count."""
     mark: CellMark | None = None
     if difference.significant:
         mark = "better" if (difference.value > 0) == (metric.direction == "up") else "worse"
     estimate = Estimate(difference.value, difference.interval, images=difference.images)
+    partial = f"over the {difference.images} of {images} images of which both rows have a finite value"
+    notes = footnotes.number(partial) if 0 < difference.images < images else ()
     return Cell(estimate, mark, notes=notes, difference=difference)
 
 
@@ -46,14 +49,16 @@ class _Builder:
         self._differences = differences
         self._notes = Footnotes()
         self._images = {
-            metric.name: max((d.images for (_, name), d in differences.items() if name == metric.name), default=0)
+            metric.name: max((found.images for (_, name), found in estimates.items() if name == metric.name), default=0)
             for metric in report.metrics
         }
 
     def table(self) -> Table:
         columns = tuple(metric_column(metric, self._notes) for metric in self._report.metrics)
         rows = tuple(row for base, members in self._groups().items() for row in self._group(base, members))
-        remarks = tuple(_remarks(self._report, self._estimates, self._differences))
+        remarks = (
+            *_remarks(self._report, self._estimates, self._differences), *library_remarks(self._report.methods),
+        )  # fmt: skip
         return Table(f"{self._report.name}: differences", columns, rows, remarks, self._notes.texts())
 
     def _groups(self) -> dict[str, list[MethodInfo]]:
@@ -77,11 +82,7 @@ class _Builder:
 
     def _cell(self, method: MethodInfo, metric: MetricInfo) -> Cell:
         found = self._differences.get((method.label, metric.name))
-        if found is None:
-            return Cell()
-        images = self._images[metric.name]
-        partial = f"over the {found.images} of {images} images of which both rows have a finite value"
-        return difference_cell(found, metric, self._notes.number(partial) if found.images < images else ())
+        return Cell() if found is None else difference_cell(found, metric, self._images[metric.name], self._notes)
 
 
 def _row(method: MethodInfo, label: str, cells: Sequence[Cell], base: bool = False) -> Row:

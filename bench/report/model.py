@@ -68,7 +68,8 @@ class Citation:
 class MethodInfo:
     """A row. `reason`: why it has no numbers (unsupported or failed). `macs`: multiply-adds for one image. `memory`: bytes of
     weights and of the tensors alive at the worst moment of one forward pass. `base`: the row that it changes in one factor,
-    `variant` the name of that change (an ablation). `regressor`: the row whose network this one builds on."""
+    `variant` the name of that change (an ablation). `regressor`: the row whose network this one builds on. `libraries`: what
+    computed its scores, as `torch 2.11.0`, in all seeds and test sets."""
 
     label: str
     family: Family
@@ -82,6 +83,7 @@ class MethodInfo:
     variant: str | None = None
     regressor: str | None = None
     citation: Citation | None = None
+    libraries: tuple[str, ...] = ()
 
 
 class Box(NamedTuple):

@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 from bench.report.difference import Difference, compare_samples
 from bench.report.difference_table import difference_cell
 from bench.report.footnotes import Footnotes, metric_column
+from bench.report.libraries import library_remarks
 from bench.report.model import MethodInfo, MetricInfo, Report
 from bench.report.ranking import rank_rows
 from bench.report.statistics import (
@@ -105,7 +106,7 @@ class _Builder:
                 interval = percentile_interval(means_there[label] - means_here[label]) if both else None
                 drops[label] = Difference(self._main.name, value, interval)
         name = f"{self._metric.name}@{part.name}-{self._main.name}"
-        return self._column(name, f"{part.name} \N{MINUS SIGN} {self._main.name}"), self._cells(drops)
+        return self._column(name, f"{part.name} \N{MINUS SIGN} {self._main.name}"), self._cells(drops, 0)
 
     def _gains(self, part: _Set, base: str) -> Filled:
         samples = part.samples_of(self._metric)
@@ -113,13 +114,16 @@ class _Builder:
             label: (sample, samples[base]) for label, sample in samples.items() if base in samples and label != base
         }
         gains = compare_samples(pairs, dict.fromkeys(pairs, base))
-        return self._column(f"{self._metric.name}-gain@{part.name}", f"gain on {part.name}"), self._cells(gains)
+        column = self._column(f"{self._metric.name}-gain@{part.name}", f"gain on {part.name}")
+        return column, self._cells(gains, self._images(part))
 
     def _column(self, name: str, label: str) -> Column:
         return Column(name, label, "summary", self._metric.decimals, self._metric.direction)
 
-    def _cells(self, differences: Mapping[str, Difference]) -> dict[str, Cell]:
-        return {label: difference_cell(found, self._metric) for label, found in differences.items()}
+    def _cells(self, differences: Mapping[str, Difference], images: int) -> dict[str, Cell]:
+        return {
+            label: difference_cell(found, self._metric, images, self._notes) for label, found in differences.items()
+        }
 
     def _row(self, method: MethodInfo, columns: Sequence[Mapping[str, Cell]]) -> Row:
         cells = tuple(column.get(method.label, Cell()) for column in columns)
@@ -136,6 +140,8 @@ class _Builder:
                 f"Gains are over {self._input} on the same images. What {self._input} loses is the data's part of a drop; "
                 "what a method loses of its gain is its own."
             )
+
+        yield from library_remarks(self._report.methods)
 
     def _images(self, part: _Set) -> int:
         return max(found.images for (_, name), found in part.estimates.items() if name == self._metric.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,6 +55,9 @@ def _values(path: Path, lines: list[str]) -> Iterator[tuple[tuple[str, str], flo
 
 def _number(text: str, where: str) -> float:
     try:
-        return float(text)
+        value = float(text)
     except ValueError:
-        raise SuiteError(f"{where}: a number is wanted, found {text.strip()!r}") from None
+        value = math.nan
+    if not math.isfinite(value):
+        raise SuiteError(f"{where}: a number is wanted, found {text.strip()!r}")
+    return value

@@ -82,7 +82,9 @@ def load_report(folder: Path) -> Report:
     """
     saved = _read(folder)
     try:
-        rows = pd.read_parquet(folder / ROWS)[list(COLUMNS)]
+        rows = pd.read_parquet(folder / ROWS)[list(COLUMNS)].astype({"seed": "int64", "value": "float64"})
+        if rows["value"].isna().any():
+            raise ValueError("one of its scores is not a number")
         curves = pd.read_parquet(folder / CURVES) if (folder / CURVES).is_file() else None
     except Exception as error:  # pyarrow raises whatever its parsers meet
         raise BenchError(f"{folder}: its rows cannot be read ({error}); run its suite again") from None

@@ -8,6 +8,7 @@ from math import floor, log10
 
 from bench.report.agreement import describe_agreement
 from bench.report.footnotes import Footnotes, metric_column
+from bench.report.libraries import library_notes
 from bench.report.model import MethodInfo, MetricInfo, Report
 from bench.report.ranking import mean_ranks, rank_rows, ranked_metrics
 from bench.report.statistics import RESAMPLES, Estimate, Estimates, estimate_rows, rank
@@ -72,6 +73,7 @@ class _Builder:
         self._marks = {metric.name: rank_rows(metric, report.methods, estimates) for metric in report.metrics}
         self._ranked = ranked_metrics(report.metrics, estimates)
         self._ranks = mean_ranks(self._ranked, report.methods, estimates)
+        self._scored = library_notes(report.methods)
         self._marks["rank"] = rank(self._ranks, "down", RANK_DECIMALS)
 
     def table(self) -> Table:
@@ -106,7 +108,8 @@ class _Builder:
         return Column(cost.name, cost.label, "cost", decimals, notes=notes)
 
     def _row(self, method: MethodInfo) -> Row:
-        notes = self._notes.number(*method.notes)
+        scored = self._scored.get(method.label)
+        notes = self._notes.number(*method.notes, *([] if scored is None else [scored]))
         cells = [self._metric_cell(method, metric) for metric in self._report.metrics]
         reason = method.reason
         if reason is not None and any(cell.estimate is not None for cell in cells):

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from bench.digest import digest
 from bench.errors import StoreError
-from bench.store import RECORD, Store, digest
+from bench.store import RECORD, Store
 from bench.storekeeping.runs import MANIFEST, UNFINISHED, read_manifest
 
 FORMAT = 1

@@ -86,7 +86,8 @@ def _draw_contour(figure: Figure, axes: Axes, record: Record, index: int, x: str
     bright = "cividis" if objective.direction == "up" else "cividis_r"  # better is brighter
     values = results(record, index)
     if np.ptp(values) > 0:
-        levels = np.linspace(*(focus(record, index) or (values.min(), values.max())), LEVELS + 1)
+        low, high = focus(record, index) or (float(values.min()), float(values.max()))
+        levels = np.linspace(low, high, LEVELS + 1)
         filled = axes.tricontourf(mesh, values, levels=levels, cmap=bright, extend="both")
         figure.colorbar(filled, ax=axes, aspect=30, pad=0.02, ticks=MaxNLocator(5))
     axes.plot(mesh.x, mesh.y, "o", color="white", markeredgecolor="black", markeredgewidth=0.4, markersize=2.5)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import torch
@@ -15,7 +15,8 @@ from pydantic import TypeAdapter
 
 from bench.data.config import DataConfig
 from bench.data.pairs import Pairs, TrainingBatches
-from bench.data.sources import Source, open_source
+from bench.data.sources import open_source
+from bench.data.unchanged import unchanged
 from bench.degradations import Operator
 from bench.errors import OutOfMemory
 from bench.execute import Progress, Workplace
@@ -34,14 +35,15 @@ def train_stage(job: Job, place: Workplace) -> Mapping[str, Any]:
     """Write `weights.safetensors` and `log.parquet` (step, name, value)."""
     method, stage = _method_and_stage(job.spec)
     recipe = _recipe(stage, job, place)
-    training = Pairs(_open(job.spec["train"], job, place), _operators(job.spec), job.spec["data_seed"])
-    batches = TrainingBatches(
-        training, job.spec["seed"], stage.budget.batch_size, stage.budget.patch, stage.budget.flips
-    )
-    with open_trackers(job, place) as trackers, _named_memory(job, method, stage):
+    with ExitStack() as stack:
+        stack.enter_context(_named_memory(job, method, stage))
+        budget, trackers = stage.budget, stack.enter_context(open_trackers(job, place))
+        training = _pairs("train", job, place, stack)
+        batches = TrainingBatches(training, job.spec["seed"], budget.batch_size, budget.patch, budget.flips)
+        validation = _pairs("val", job, place, stack) if job.spec["val"] else None
         fitted = fit(
-            recipe, batches, stage.budget, place.folder, seed=job.spec["seed"], execution=place.execution,
-            validate=_validation(job, place), trackers=trackers,
+            recipe, batches, budget, place.folder, seed=job.spec["seed"], execution=place.execution,
+            validate=partial(mean_psnr, validation) if validation else None, trackers=trackers,
             on_step=lambda now: place.tell(Progress(job, now.step, now.total, now.text, now.latest)),
         )  # fmt: skip
     save_weights(place.folder / "weights.safetensors", fitted.weights)
@@ -93,19 +95,14 @@ def _recipe(stage: Stage, job: Job, place: Workplace) -> Recipe:
         return stage.recipe(upstream)
 
 
-def _open(config: Mapping[str, Any], job: Job, place: Workplace) -> Source:
-    return open_source(TypeAdapter(DataConfig).validate_python(config), Path(job.spec["root"]), place.store.cache)
-
-
-def _operators(spec: Mapping[str, Any]) -> tuple[Operator, ...]:
-    return TypeAdapter(tuple[Operator, ...]).validate_python(spec["operators"])
-
-
-def _validation(job: Job, place: Workplace) -> Callable[[Recipe], float] | None:
-    if job.spec["val"] is None:
-        return None
-    pairs = Pairs(_open(job.spec["val"], job, place), _operators(job.spec), job.spec["data_seed"])
-    return partial(mean_psnr, pairs)
+def _pairs(name: Literal["train", "val"], job: Job, place: Workplace, stack: ExitStack) -> Pairs:
+    """Degraded images of one of the job's data sets, which may not change before `stack` is closed."""
+    config: DataConfig = TypeAdapter(DataConfig).validate_python(job.spec[name])
+    source = open_source(config, Path(job.spec["root"]), place.store.cache)
+    if name in job.identity:  # not where nothing is validated
+        stack.enter_context(unchanged(source, job.identity[name], job.label))
+    operators = TypeAdapter(tuple[Operator, ...]).validate_python(job.spec["operators"])
+    return Pairs(source, operators, job.spec["data_seed"])
 
 
 def mean_psnr(pairs: Pairs, recipe: Recipe) -> float:

@@ -26,6 +26,12 @@ def test_reads_a_mapping(tmp_path: Path) -> None:
     assert read_document(path) == {"name": "a", "list": [1, 2]}
 
 
+def test_a_date_is_text(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("name: 2024-01-19\n")
+    assert read_document(path) == {"name": "2024-01-19"}
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
@@ -35,6 +41,11 @@ def test_reads_a_mapping(tmp_path: Path) -> None:
         ("a: [1\n", "line"),
         ("a: !!python/object/apply:os.system [ls]\n", "could not determine a constructor"),
         ("", "found NoneType"),
+        ("a: 1\nb: [.nan]\n", "line 2: .nan is not a finite number"),
+        ("a: -.inf\n", "line 1: -.inf is not a finite number"),
+        ("a: 1.0e+400\n", "line 1: 1.0e.400 is not a finite number"),
+        ("a: !!set {x}\n", "could not determine a constructor"),
+        ("a: !!binary aGk=\n", "could not determine a constructor"),
     ],
 )
 def test_refuses_with_place_and_reason(tmp_path: Path, text: str, problem: str) -> None:

@@ -47,6 +47,8 @@ def test_values_have_a_source_and_may_be_unknown(tmp_path: Path) -> None:
         ("method,psnr\n", r"published.csv:1: `# source: TEXT`"),
         ("# source: x\npsnr\n30\n", r"published.csv:2: the header must begin with `method`"),
         ("# source: x\nmethod,psnr\nnafnet,many\n", r"published.csv:3: psnr: a number is wanted, found 'many'"),
+        ("# source: x\nmethod,psnr\nnafnet,nan\n", r"published.csv:3: psnr: a number is wanted, found 'nan'"),
+        ("# source: x\nmethod,psnr\nnafnet,-inf\n", r"published.csv:3: psnr: a number is wanted, found '-inf'"),
         ("# source: x\nmethod,psnr\nnafnet,30,31\n", r"published.csv:3: more fields than the header"),
     ],
 )

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from bench.digest import digest
 from bench.errors import StoreError
 from bench.job import Job
-from bench.store import RECORD, Store, digest, write_atomically
+from bench.store import RECORD, Store, write_atomically
 
 JOB = Job("load", "a job", {"n": 1}, {})
 

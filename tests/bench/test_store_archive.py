@@ -21,13 +21,14 @@ from typer.testing import CliRunner
 
 from bench.cli import app
 from bench.commands import rebuild_report
+from bench.digest import digest
 from bench.errors import StoreError
 from bench.executors.base import Unwatched
 from bench.executors.local import LocalExecutor
 from bench.job import Job
 from bench.plan import make_plan
 from bench.run import Run, run_plan
-from bench.store import RECORD, Store, digest
+from bench.store import RECORD, Store
 from bench.storekeeping.archive import INDEX, export_run
 from bench.storekeeping.runs import MANIFEST
 from bench.storekeeping.unpack import import_archive
