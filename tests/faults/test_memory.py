@@ -31,7 +31,7 @@ from ugpnet.regression import MixUp, RegressionRecipe, RegressionTraining
 BUDGET = Budget(iterations=6, batch_size=5)
 CPU = Execution(device="cpu", checkpoint_every=1)
 TRAINING = RegressionTraining(optim=Optim(lr=1e-3, eps=1e-3), average=0.9, clip_norm=1.0)
-"""With Adam's usual epsilon, a bias before a normalisation, whose gradient is rounding alone, would move by it as by any other."""
+"""With Adam's usual epsilon, a bias before a normalisation, whose gradient is rounding alone, would move by it."""
 
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
