@@ -41,13 +41,13 @@ class LocalExecutor:
         watcher.started(job)
         started = time.monotonic()
         try:
-            run_job(job, store, execution, watcher.progressed)
+            worked = run_job(job, store, execution, watcher.progressed)
         except Exception as error:  # one job's fault is not the suite's
             message, lost = explain(error, job, store), is_device_lost(error)
             outcome.failed[job.key] = message
             watcher.failed(job, message)
         else:
-            outcome.done.append(job.key)
+            (outcome.done if worked else outcome.cached).append(job.key)
             watcher.finished(job, time.monotonic() - started)
             return False
         _release_memory()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +67,17 @@ def reference(suite: Path, tmp_path_factory: pytest.TempPathFactory) -> Mapping[
     results = tmp_path_factory.mktemp("reference")
     assert run_suite(suite, results).exit_code == 0
     return content(results)
+
+
+def test_a_disk_that_is_full_before_the_run_is_named_before_any_work(suite: Path, disk: Disk) -> None:
+    results = disk(64 * KIB)
+    with suppress(OSError), (results / "others").open("wb", buffering=0) as file:
+        while file.write(bytes(KIB)):
+            pass
+    refused = run_suite(suite, results)
+    assert refused.exit_code == 2
+    assert re.search(rf"bench:{results}:.*thediskisfull:0bytesof65.5kBfree", "".join(refused.output.split()))
+    assert "restore" not in refused.output
 
 
 @pytest.mark.slow
