@@ -29,12 +29,12 @@ def explain(error: Exception, job: Job, store: Store) -> str:
         return f"{job.label}: out of memory ({_first_line(error)}); {ROOM[job.kind]}"
     if is_device_lost(error):
         return f"{job.label}: the GPU failed ({_first_line(error)}); the same command goes on from here"
-    if _is_worker_lost(error):
+    if _is_loader_lost(error):
         return (
             f"{job.label}: a process that prepares batches was killed ({_first_line(error)}), as the system does where memory "
             "ends; the same command goes on from the last checkpoint, with --loaders 0 in one process"
         )
-    if "No space left on device" in str(error) and not isinstance(error, OSError):  # workers pass batches through it
+    if "No space left on device" in str(error) and not isinstance(error, OSError):  # loaders pass batches through it
         return f"{job.label}: shared memory is full ({free_space('/dev/shm')}); enlarge it, or use --loaders 0"
     if isinstance(error, OSError):
         where = f" ({error.filename})" if error.filename else ""
@@ -60,7 +60,7 @@ def is_device_lost(error: BaseException) -> bool:
     return type(error).__name__ == "AcceleratorError" or "CUDA error:" in str(error) or "HIP error:" in str(error)
 
 
-def _is_worker_lost(error: Exception) -> bool:
+def _is_loader_lost(error: Exception) -> bool:
     text = str(error)
     return "DataLoader worker" in text and ("is killed by signal" in text or "exited unexpectedly" in text)
 

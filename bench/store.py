@@ -61,7 +61,7 @@ class Store:
             probe.unlink()
         except OSError as error:
             raise StoreError(
-                f"{self.root}: results cannot be written here: {reason(error)}; choose another folder with --results"
+                f"{self.root}: results cannot be written here: {reason(error, self.root)}; choose another folder with --results"
             ) from None
         return self
 

@@ -18,23 +18,23 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Failure:
-    """Why a job is not done, in one sentence for the table, and whether this process's GPU was lost by it."""
+class Attempt:
+    """How it went. `failure` says why the job is not done, in one sentence for the table; `worked` is False too where another
+    process had done it meanwhile. With the `device_lost`, this process's GPU refuses all further work."""
 
-    reason: str
+    worked: bool = False
+    failure: str | None = None
     device_lost: bool = False
 
 
-def attempt(job: Job, store: Store, execution: Execution, tell: OnProgress) -> Failure | None:
-    """None once the store has the job's result. Ctrl-C and SIGTERM pass."""
+def attempt(job: Job, store: Store, execution: Execution, tell: OnProgress) -> Attempt:
+    """One job, done unless the store has it by now. Ctrl-C and SIGTERM pass."""
     try:
-        run_job(job, store, execution, tell)
+        return Attempt(run_job(job, store, execution, tell))
     except Exception as error:  # one job's fault is not the suite's
-        failure = Failure(explain(error, job, store), is_device_lost(error))
-    else:
-        return None
+        failed = Attempt(failure=explain(error, job, store), device_lost=is_device_lost(error))
     _release_memory()
-    return failure
+    return failed
 
 
 def _release_memory() -> None:

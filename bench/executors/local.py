@@ -36,10 +36,11 @@ class LocalExecutor:
         """Whether the GPU was lost by it."""
         watcher.started(job)
         started = time.monotonic()
-        if (failure := attempt(job, store, execution, watcher.progressed)) is not None:
-            outcome.failed[job.key] = failure.reason
-            watcher.failed(job, failure.reason)
-            return failure.device_lost
-        outcome.done.append(job.key)
-        watcher.finished(job, time.monotonic() - started)
-        return False
+        tried = attempt(job, store, execution, watcher.progressed)
+        if tried.failure is not None:
+            outcome.failed[job.key] = tried.failure
+            watcher.failed(job, tried.failure)
+        else:
+            (outcome.done if tried.worked else outcome.cached).append(job.key)
+            watcher.finished(job, time.monotonic() - started)
+        return tried.device_lost

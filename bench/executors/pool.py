@@ -11,8 +11,9 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any
 
+from bench.executors.attempt import Attempt
 from bench.executors.base import Outcome, Watcher
-from bench.executors.seat import Result, Seat, work_at
+from bench.executors.seat import Seat, work_at
 from bench.job import Job
 from bench.store import Store
 from bench.train.interrupt import Interrupt, deferred
@@ -54,13 +55,13 @@ class PoolExecutor:
 
 @dataclass
 class _Running:
-    """A job's process. `result` is what it has said of its end."""
+    """A job's process. `tried` is what it has said of its end."""
 
     job: Job
     seat: Seat
     process: BaseProcess
     started: float
-    result: Result | None = None
+    tried: Attempt | None = None
 
 
 @dataclass
@@ -125,8 +126,8 @@ class _Shift:
             except (EOFError, ConnectionResetError):
                 self._see_off(connection, running)
                 continue
-            if isinstance(message, Result):
-                running.result = message
+            if isinstance(message, Attempt):
+                running.tried = message
             else:
                 self.watcher.progressed(message)
 
@@ -134,13 +135,12 @@ class _Shift:
         running.process.join()
         del self.running[connection]
         connection.close()
-        job, result = running.job, running.result
-        failure = _death(job, running.process) if result is None else result.failure
-        if failure is not None:
-            self.outcome.failed[job.key] = failure
-            self.watcher.failed(job, failure)
+        job, tried = running.job, running.tried or Attempt(failure=_death(running.job, running.process))
+        if tried.failure is not None:
+            self.outcome.failed[job.key] = tried.failure
+            self.watcher.failed(job, tried.failure)
         else:
-            self.outcome.done.append(job.key)
+            (self.outcome.done if tried.worked else self.outcome.cached).append(job.key)
             self.watcher.finished(job, time.monotonic() - running.started)
 
 

@@ -26,13 +26,6 @@ class Seat:
     shares: int
 
 
-@dataclass(frozen=True)
-class Result:
-    """How a job ended: `failure` is None or the reason."""
-
-    failure: str | None
-
-
 def work_at(seat: Seat, connection: Connection, job: Job, root: Path, execution: Execution) -> None:
     """The whole life of the process. SIGTERM ends it, in a training after the step is saved; Ctrl-C is the pool's to obey."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -45,8 +38,7 @@ def work_at(seat: Seat, connection: Connection, job: Job, root: Path, execution:
         except (BrokenPipeError, ConnectionResetError):  # the pool is dead: nobody waits for this
             os.kill(os.getpid(), signal.SIGTERM)
 
-    failure = attempt(job, Store(root), execution, tell)
-    connection.send(Result(None if failure is None else failure.reason))
+    connection.send(attempt(job, Store(root), execution, tell))
 
 
 def _take(seat: Seat) -> None:

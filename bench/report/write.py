@@ -25,6 +25,7 @@ from bench.report.statistics import estimate_rows
 from bench.report.style import Format, figure_style, render_figure
 from bench.report.table import Table
 from bench.report.tables import report_tables
+from bench.store import disk_is_full, reason
 
 FORMATS: tuple[Format, ...] = ("png", "pdf")
 
@@ -103,6 +104,6 @@ def _replace(path: Path, content: bytes) -> Path:
             os.unlink(temporary)
             raise
     except OSError as error:
-        advice = "free space or choose another results folder"
-        raise StoreError(f"{path}: cannot write the report: {error.strerror or error}; {advice}") from error
+        advice = "free space, then the same command goes on from here" if disk_is_full(error) else "make it writable"
+        raise StoreError(f"{path}: cannot write the report: {reason(error, path.parent)}; {advice}") from error
     return path

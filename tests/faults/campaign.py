@@ -122,8 +122,8 @@ class Campaign:
 
 
 def _aim(chance: random.Random, reference: Reference, left: float) -> Aim:
-    """Half of the kills come at any moment of what is `left` (a share of the jobs) to do, the others at a write."""
-    if chance.random() < 0.5:
+    """A third come at any moment of what is `left` (a share of the jobs) to do, the others at a write, if there is another."""
+    if chance.random() < 1 / 3:
         return Aim("moment", seconds=chance.uniform(0, reference.seconds * max(left, 0.2)))
     place = chance.choice(PLACES)
     nth = chance.randint(1, max(1, round(reference.writes.get(place, 1) * left)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bench.executors.base import Outcome, Unwatched
-from bench.executors.local import LocalExecutor
 from bench.failure import is_out_of_memory
 from bench.gather import gather
-from bench.plan import Plan, make_plan
-from bench.store import Store
-from bench.suite import load_suite
 from bench.train.execution import Execution
 from bench.train.loop import Fitted, Progress, fit
 from methods.networks.gfpgan import GFPGAN
@@ -31,7 +26,7 @@ from ugpnet.regression import MixUp, RegressionRecipe, RegressionTraining
 BUDGET = Budget(iterations=6, batch_size=5)
 CPU = Execution(device="cpu", checkpoint_every=1)
 TRAINING = RegressionTraining(optim=Optim(lr=1e-3, eps=1e-3), average=0.9, clip_norm=1.0)
-"""With Adam's usual epsilon, a bias before a normalisation, whose gradient is rounding alone, moves as far as any other."""
+"""With Adam's usual epsilon, a bias before a normalisation, whose gradient is rounding alone, would move by it."""
 
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
@@ -141,23 +136,6 @@ def test_errors_of_memory_are_known(ask: Callable[[], None]) -> None:
     assert is_out_of_memory(error.value)
 
 
-Jobs = Callable[[], tuple[Plan, Store, Outcome]]
-
-
-@pytest.fixture
-def do_jobs(tiny_document: dict[str, Any], write_suite: Callable[[object], Path], tmp_path: Path) -> Jobs:
-    """Does the jobs of a regression row, a row with a discriminator and one without training."""
-    rows = {label: tiny_document["methods"][label] for label in ("input", "nafnet", "gfpgan")}
-    suite = write_suite({**tiny_document, "methods": rows, "measure": None, "metrics": ["psnr"]})
-    store = Store(tmp_path / "results").open()
-
-    def do() -> tuple[Plan, Store, Outcome]:
-        plan = make_plan(load_suite(suite), store.cache)
-        return plan, store, LocalExecutor().run(plan.jobs, store, Execution(), Unwatched())
-
-    return do
-
-
 @pytest.fixture
 def scarce(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Ends the memory of a class of networks, while they train, beyond a number of images in a method that takes them."""
@@ -175,34 +153,48 @@ def scarce(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     return end
 
 
-def reasons(plan: Plan, outcome: Outcome) -> dict[str, str]:
-    return {job.label: outcome.failed[job.key] for job in plan.jobs if job.key in outcome.failed}
-
-
-def test_a_row_trained_in_parts_says_so(do_jobs: Jobs, scarce: Callable[..., None]) -> None:
+def test_a_row_trained_in_parts_says_so(work: Any, scarce: Callable[..., None]) -> None:
     scarce(NAFNet, 1)
-    plan, store, outcome = do_jobs()
+    outcome = work.do()
     assert outcome.failed == {}
-    notes = {method.label: " ".join(method.notes) for method in gather(plan, store, outcome, "run").methods}
+    notes = {method.label: " ".join(method.notes) for method in gather(work.plan, work.store, outcome, "run").methods}
     assert "nafnet network: batches in 2 parts for want of memory" in notes["nafnet"]
     assert "parts" not in notes["input"] + notes["gfpgan"]
 
 
 def test_memory_that_no_parts_can_do_with_is_named_with_the_fields_to_lower(
-    do_jobs: Jobs, scarce: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    work: Any, scarce: Callable[..., None], monkeypatch: pytest.MonkeyPatch, clean_bits: Mapping[str, bytes]
 ) -> None:
     """That row fails, others go on, and where there is room the same command does the rest."""
     scarce(NAFNet, 0)
     scarce(GFPGAN, 1, "restore")
-    plan, _, outcome = do_jobs()
-    failed = reasons(plan, outcome)
+    failed = work.reasons(work.do())
     assert set(failed) == {f"nafnet {stage}" for stage in ("network", "restore", "score")} | {
         f"gfpgan {stage}" for stage in ("restoration", "restore", "score")
     }
     assert failed["nafnet network"] == (
-        "nafnet network: out of memory at batches of 2 images; lower nafnet.budget.batch_size or nafnet.budget.patch, "
-        "for other weights, or run it where there is more memory"
+        "nafnet network: out of memory at batches of 2 images of 24 px; lower nafnet.budget.batch_size or "
+        "nafnet.budget.patch, for other weights, or run it where there is more memory"
     )
     assert "lower gfpgan.budget.batch_size" in failed["gfpgan restoration"]
     monkeypatch.undo()
-    assert do_jobs()[2].failed == {}
+    assert work.do().failed == {}
+    assert work.bits() == clean_bits
+
+
+def test_memory_that_ends_while_an_image_is_restored(work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not in tiles: what a network sees of an image is part of its result."""
+    call = NAFNet.forward
+
+    def forward(self: NAFNet, x: Tensor) -> Tensor:
+        if not self.training:
+            raise RuntimeError(
+                "[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: you tried to"
+            )
+        return call(self, x)
+
+    monkeypatch.setattr(NAFNet, "forward", forward)
+    monkeypatch.setattr("bench.train.stage.mean_psnr", lambda *_: 20.0)  # validation restores images, too
+    reason = work.reasons(work.do())["nafnet restore"]
+    assert "nafnet restore: out of memory (" in reason
+    assert "data.test.size" in reason
