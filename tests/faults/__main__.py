@@ -1,9 +1,9 @@
 """Kill runs of a small suite at random moments and inside their writes, resume them, and demand the bytes of a run that nothing
 happened to: `python tests/faults --kills 100 --workers 0 2`.
 
-A third of the kills are aimed at any moment of what is left to do, the others at a write: of a checkpoint, an image, another file
-of a result, a commit, a cache, the report; before it, or in the middle of a file. After each, every file at a final name must load,
-and no finished job may be done again.
+A third of the kills are aimed at any moment of what is left to do, the others at a write: of a checkpoint, an image, another
+file of a result, a commit, a cache, the report; before it, or in the middle of a file. After each, every file at a final name
+must load, and no finished job may be done again.
 """
 
 from __future__ import annotations
