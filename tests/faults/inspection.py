@@ -89,6 +89,7 @@ def _ends(last: bytes) -> Callable[[bytes], None]:
 LOADED: Mapping[str, Callable[[bytes], object]] = {
     ".json": json.loads, ".png": _load_image, ".safetensors": parse_tensors, ".npy": lambda c: np.load(io.BytesIO(c)),
     ".parquet": lambda content: pyarrow.parquet.read_table(io.BytesIO(content), use_threads=False), ".pdf": _ends(b"%%EOF"),
+    ".sha256": lambda content: bytes.fromhex(content.decode()),
     ".html": _ends(b"</html>"), ".md": _ends(b""), ".csv": _ends(b""), ".tex": _ends(b""),
 }  # fmt: skip
 """How a file is read whole. A table in text has no end of its own: that it is whole, the comparison at the end shows."""
