@@ -138,7 +138,8 @@ def _regressor(row: Row, plan: Plan) -> str | None:
 def _measured(info: MethodInfo, key: str, store: Store) -> MethodInfo:
     measured = json.loads((store.path(key) / "measure.json").read_text())
     latency, device = measured["latency_ms"], measured["device"]
-    threads = f", {device['threads']} threads" if "threads" in device else ""
+    count = device.get("threads")
+    threads = "" if count is None else f", {count} thread{'s' if count != 1 else ''}"
     size: dict[str, Any] = measured["complexity"]
     inside = (_parts(size["parts"]),) if info.family == "hybrid" else ()
     return replace(
