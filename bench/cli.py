@@ -364,8 +364,9 @@ def _stop(number: int, _frame: FrameType | None = None) -> NoReturn:
 
 
 def _complain(message: str, code: int) -> int:
-    from rich.console import Console
     from rich.text import Text
 
-    Console(stderr=True).print(Text.assemble(("bench: ", "bold red"), message), soft_wrap=True)
+    from bench.terminal import Terminal
+
+    Terminal(stderr=True).print(Text.assemble(("bench: ", "bold red"), message), soft_wrap=True)
     return code

@@ -18,6 +18,7 @@ from bench.plan import Plan, make_plan
 from bench.run import Run, failures, run_plan
 from bench.store import Store, write_atomically
 from bench.suite import Suite, load_suite
+from bench.terminal import Terminal
 from bench.train.execution import Execution
 from bench.view import TerminalView, plan_gaps, plan_table, plan_total
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 def run_suite(path: Path, profile: str, assignments: Sequence[str], results: Path, workers: int, loaders: int) -> int:
     """0 if every row has its numbers, 1 if a job failed."""
-    console = Console()
+    console = Terminal()
     store = Store(results).open()
     plan = _plan(load_suite(path, profile, assignments), store)
     _print_plan(console, plan, store)
@@ -62,7 +63,7 @@ def _execution(plan: Plan, store: Store, loaders: int) -> Execution:
 
 def show_plan(path: Path, profile: str, assignments: Sequence[str], results: Path) -> int:
     store = Store(results)
-    _print_plan(Console(), _plan(load_suite(path, profile, assignments), store), store)
+    _print_plan(Terminal(), _plan(load_suite(path, profile, assignments), store), store)
     return 0
 
 
@@ -87,7 +88,7 @@ def rebuild_report(folder: Path) -> int:
     from bench.report.saved import load_report
     from bench.report.write import write_report
 
-    console = Console()
+    console = Terminal()
     report = load_report(folder)
     gone = [line for part in (report, *report.ood) if part.pictures for line in missing_images(part.pictures)]
     written = write_report(folder, report)
@@ -104,7 +105,7 @@ def compare_runs(folders: Sequence[Path], baseline: str | None, out: Path | None
     """Rows of several runs in one table, and their differences to `baseline`; as files too, in `out`."""
     from bench.compare import compare_runs
 
-    console = Console()
+    console = Terminal()
     comparison = compare_runs(folders, baseline)
     _print_tables(console, comparison.report)
     if comparison.devices:
@@ -127,7 +128,7 @@ def redraw_figures(
 
     choice = Choice(tuple(images), tuple(map(read_crop, crops)), tuple(rows))
     for path in redraw(folder, choice, read_formats(formats), out):
-        Console().print(str(path), highlight=False, soft_wrap=True, markup=False)
+        Terminal().print(str(path), highlight=False, soft_wrap=True, markup=False)
     return 0
 
 
@@ -155,7 +156,7 @@ def check_parity(folders: Sequence[Path]) -> int:
     """0 if every case passes, 1 if one fails, 2 if there is none."""
     from bench.parity.probe import find_cases, judge
 
-    console = Console()
+    console = Terminal()
     cases = find_cases(list(folders))
     if not cases:
         console.print(f"no oracle (a folder with case.json and golden.npz) in {', '.join(map(str, folders))}")
@@ -175,7 +176,7 @@ def check_parity(folders: Sequence[Path]) -> int:
 
 def show_methods(name: str | None) -> int:
     """All methods in a table, or one in full."""
-    console = Console()
+    console = Terminal()
     with console.status("reading the methods"):
         from bench.catalogue import describe, list_methods
         from bench.catalogue_view import method_sheet, methods_table
@@ -204,7 +205,7 @@ def restore_images(
     from bench.restore.inputs import collect
     from bench.restore.view import RestoreView, failure, heading, summary
 
-    console = Console()
+    console = Terminal()
     chosen = find_device(device)
     restorer = source.load().with_parts() if save_parts else source.load()
     geometry.check(restorer)

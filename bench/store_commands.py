@@ -18,11 +18,12 @@ from bench.storekeeping.check import Damage, check_results, choose_keys, discard
 from bench.storekeeping.garbage import Garbage, find_garbage, remove
 from bench.storekeeping.runs import MANIFEST, find_runs, needed_keys, read_manifest
 from bench.storekeeping.unpack import import_archive
+from bench.terminal import Terminal
 
 
 def check_store(results: Path, prefixes: Sequence[str], repair: bool) -> int:
     """1 if a result is damaged, repaired or not."""
-    console, store = Console(), _existing(results)
+    console, store = Terminal(), _existing(results)
     keys = choose_keys(store, prefixes)
     with _progress(console, "checked", len(keys)) as advance:
         damaged = list(check_results(store, keys, advance))
@@ -39,7 +40,7 @@ def _repaired(store: Store, damage: Damage) -> str:
 
 
 def collect_garbage(results: Path, keep: Sequence[Path], cache: bool, dry_run: bool) -> int:
-    console, store = Console(), _existing(results)
+    console, store = Terminal(), _existing(results)
     with store.locked_runs():  # a run that begins meanwhile waits until it can trust what it finds
         runs = find_runs(results)
         if not (runs or keep):
@@ -63,7 +64,7 @@ def _removed(store: Store, garbage: Garbage, console: Console) -> bool:
 
 
 def export_run(run: Path, file: Path) -> int:
-    console = Console()
+    console = Terminal()
     jobs = len(read_manifest(run / MANIFEST)["jobs"])
     with _progress(console, "exported", jobs) as advance:
         index = write_archive(run, file, lambda _: advance())
@@ -73,7 +74,7 @@ def export_run(run: Path, file: Path) -> int:
 
 
 def import_run(file: Path, results: Path) -> int:
-    console, store = Console(), Store(results).open()
+    console, store = Terminal(), Store(results).open()
     with _progress(console, "imported", None) as advance:
         made = import_archive(file, store, lambda _: advance())
     kept = f", {len(made.kept)} were there" if made.kept else ""

@@ -16,13 +16,14 @@ from bench import weights
 from bench.digest import known_digest
 from bench.errors import Unavailable, WeightsError
 from bench.registry import BACKBONES, RELEASED, Checkpoint, WeightFile
+from bench.terminal import Terminal
 
 WIDE = 200
 """Columns where output goes to a file or a pipe, so that a line is one entry."""
 
 
 def list_weights() -> int:
-    console = Console() if Console().is_terminal else Console(width=WIDE)
+    console = Terminal() if Terminal().is_terminal else Terminal(width=WIDE)
     backbones = _table("Backbones of metrics and losses", "for", "name")
     for entry in BACKBONES:
         backbones.add_row(entry.purpose, *_row(entry))
@@ -47,7 +48,7 @@ def _row(entry: WeightFile) -> tuple[str, ...]:
 
 
 def show_weights(names: Sequence[str]) -> int:
-    console = Console()
+    console = Terminal()
     for entry in _find_all(names):
         console.print(Text(entry.name, "bold"))
         for field, value in _facts(entry):
@@ -57,7 +58,7 @@ def show_weights(names: Sequence[str]) -> int:
 
 def fetch_weights(names: Sequence[str]) -> int:
     """Everything that a program can fetch; then Unavailable is raised if something is left for the user to get."""
-    console, entries = Console(), _find_all(names)
+    console, entries = Terminal(), _find_all(names)
     for entry in entries:
         if not entry.by_hand or weights.find_file(entry.file):
             console.print(f"{entry.name}: {_fetch_one(entry.name, console)}", highlight=False)
@@ -67,7 +68,7 @@ def fetch_weights(names: Sequence[str]) -> int:
 
 
 def verify_weights() -> int:
-    console, damaged = Console(), 0
+    console, damaged = Terminal(), 0
     for entry in weights.registry().values():
         if weights.find_file(entry.file) is None:
             continue

@@ -41,7 +41,7 @@ def natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
 
 
 def drop_unusable(names: Iterable[str], check: Callable[[str], None], on_error: OnError) -> tuple[list[str], list[str]]:
-    """The names that pass `check` (it raises DataError) and, with `skip`, those that do not.
+    """The names that are text and pass `check` (it raises DataError) and, with `skip`, those that do not.
 
     With `fail`, raises one DataError for all that do not, as it does if none is left.
     """
@@ -49,6 +49,7 @@ def drop_unusable(names: Iterable[str], check: Callable[[str], None], on_error: 
     failures: dict[str, str] = {}
     for name in names:
         try:
+            _check_text(name)
             check(name)
         except DataError as error:
             failures[name] = str(error)
@@ -57,7 +58,15 @@ def drop_unusable(names: Iterable[str], check: Callable[[str], None], on_error: 
     if failures and (on_error == "fail" or not kept):
         listed = "\n  ".join(abridge(list(failures.values())))
         raise DataError(f"{len(failures)} image(s) cannot be used (`on_error: skip` leaves them out):\n  {listed}")
-    return kept, list(failures)
+    return kept, [name.encode("utf-8", "backslashreplace").decode() for name in failures]
+
+
+def _check_text(name: str) -> None:
+    """A name is written into tables and seeds the image's degradation; bytes that are no UTF-8 cannot be."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise DataError(f"{name!a}: this name is not valid UTF-8; rename the file") from None
 
 
 def take(names: Sequence[str], start: int, count: int | None, where: Path | str) -> list[str]:

@@ -13,12 +13,16 @@ FIELDS = (
     "mark", "protocol", "note", "key", "reference", "base", "p", "p_adjusted",
 )  # fmt: skip
 
+FORMULA = ("=", "+", "-", "@", "\t")
+"""What begins a formula in a spreadsheet (OWASP, CSV injection)."""
+
 
 def render_csv(*tables: Table) -> str:
     """CSV with the header `FIELDS`. Empty value: not available, see `note`. Seeds and keys: space-separated.
 
     `low` and `high` bound the 95 % interval over images; for latency they are the 10th and 90th percentile. With a `base`,
-    the value is a difference to that row, and `p_adjusted` is `p` after Holm's correction.
+    the value is a difference to that row, and `p_adjusted` is `p` after Holm's correction. Text that a spreadsheet would
+    compute (`=...`) begins with an apostrophe.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -26,8 +30,16 @@ def render_csv(*tables: Table) -> str:
     for table in tables:
         for row in table.rows:
             for column, cell in zip(table.columns, row.cells, strict=True):
-                writer.writerow(_record(row, column, cell, table.footnotes))
+                writer.writerow(map(_inert, _record(row, column, cell, table.footnotes)))
     return text.getvalue()
+
+
+def _inert(value: object) -> object:
+    """Labels, reasons and ids come from suites, files and methods of others; spreadsheets take some of them for formulas."""
+    if not isinstance(value, str):
+        return value
+    line = value.replace("\r", " ")  # the csv module leaves it unquoted, and reads it as the end of a record
+    return f"'{line}" if line.startswith(FORMULA) else line
 
 
 def _record(row: Row, column: Column, cell: Cell, footnotes: tuple[str, ...]) -> list[object]:

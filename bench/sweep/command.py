@@ -29,6 +29,7 @@ from bench.sweep.tables import summary, write_trials
 from bench.sweep.variation import Subject, open_subject, trial_jobs
 from bench.sweep.view import SweepView, best_table, space_table, trial_costs
 from bench.sweep.worker import Worker
+from bench.terminal import Terminal
 from bench.train.execution import Execution
 from bench.view import plan_table
 
@@ -38,7 +39,7 @@ def sweep_suite(
 ) -> int:
     """0 if a trial has values, 1 if all that ended failed."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    console, store = Console(), Store(results).open()
+    console, store = Terminal(), Store(results).open()
     subject = open_subject(load_suite(path, profile, assignments), store.cache)
     objectives, course, _ = _prepare(subject, subject.plan({}))
     folder = store.root / subject.suite.file.name / folder_name(subject)
@@ -58,7 +59,7 @@ def sweep_suite(
 
 def show_sweep(path: Path, profile: str, assignments: Sequence[str], results: Path) -> int:
     """The space and what a trial costs; nothing runs."""
-    console, store = Console(), Store(results)
+    console, store = Terminal(), Store(results)
     subject = open_subject(load_suite(path, profile, assignments), store.cache)
     plan = subject.plan({})
     plan = replace(plan, jobs=tuple(trial_jobs(plan)))

@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from bench.cli import app
+
+Write: TypeAlias = Callable[[object], Path]
 
 
 def invoke(*arguments: str) -> Result:
@@ -42,6 +46,19 @@ def test_plan_runs_nothing(tiny: Path, tmp_path: Path) -> None:
     assert result.exit_code == 0
     assert "ugpnet fusion" in result.output
     assert not list((tmp_path / "results").glob(".store/*/job.json"))
+
+
+def test_labels_are_no_markup_and_no_commands(
+    write_suite: Write, tiny_document: dict[str, Any], tmp_path: Path
+) -> None:
+    tiny_document["methods"] = {"a[/b]": {"method": "input"}, "\x1b[2J[red]": {"method": "input"}}
+    suite = write_suite(tiny_document)
+    for command in ("plan", "run"):
+        result = invoke(command, str(suite), "--set", "metrics=[psnr]", "--results", str(tmp_path / "results"))
+        assert result.exit_code == 0, result.output
+        assert "a[/b] score" in result.output
+        assert "\x1b[2J" not in result.output
+    assert "\N{REPLACEMENT CHARACTER}[2J[red" in result.output
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")

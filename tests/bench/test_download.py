@@ -21,9 +21,10 @@ SHA256 = hashlib.sha256(BODY).hexdigest()
 
 
 class Server(ThreadingHTTPServer):
-    """Serves BODY under any path; `ranges` off ignores offsets, `drop_after` cuts the connection."""
+    """Serves BODY under any path. `ranges` off ignores offsets, `lengths` off tells no size, `drop_after` cuts off."""
 
     ranges = True
+    lengths = True
     drop_after: int | None = None
     offsets: list[int]
 
@@ -48,7 +49,8 @@ class Handler(BaseHTTPRequestHandler):
             self.send_error(416)
             return
         self.send_response(206 if offset else 200)
-        self.send_header("Content-Length", str(len(BODY) - offset))
+        if self.server.lengths:
+            self.send_header("Content-Length", str(len(BODY) - offset))
         self.end_headers()
         end = len(BODY) if self.server.drop_after is None else offset + self.server.drop_after
         with suppress(ConnectionError):  # a client that refuses the size hangs up
@@ -128,6 +130,14 @@ def test_too_large_a_body_leaves_nothing(server: Server, tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_body_of_unsaid_length_is_capped_as_it_comes(server: Server, tmp_path: Path) -> None:
+    server.lengths = False
+    assert get(server, tmp_path / "whole.pth").read_bytes() == BODY
+    with pytest.raises(WeightsError, match=f"where at most {len(BODY) - 1} are expected; nothing was kept"):
+        get(server, tmp_path / "net.pth", limit=len(BODY) - 1)
+    assert [path.name for path in tmp_path.iterdir()] == ["whole.pth"]
+
+
 def test_a_damaged_part_is_not_resumed_for_ever(server: Server, tmp_path: Path) -> None:
     (tmp_path / "net.pth.part").write_bytes(b"x" * 1000)
     with pytest.raises(WeightsError, match="sha256"):
@@ -152,3 +162,22 @@ def test_https_only(server: Server) -> None:
 def test_redirects_must_stay_on_https(server: Server) -> None:
     with pytest.raises(WeightsError, match="https only"):
         build_opener(HttpsRedirects).open(server.url.replace("net.pth", "moved"), timeout=10)
+
+
+def test_a_download_s_redirect_is_looked_at_before_it_is_followed(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first address passes here, as there is no https on this machine; where it leads does not."""
+    first, asked = server.url.replace("net.pth", "moved"), []
+
+    def check(url: str) -> None:
+        asked.append(url)
+        if url != first:
+            raise WeightsError("https only")
+
+    monkeypatch.setattr("bench.download._require_https", check)
+    with pytest.raises(WeightsError, match="https only"):
+        download(first, tmp_path / "net.pth", sha256=SHA256, limit=len(BODY))
+    assert asked == [first, server.url]
+    assert server.offsets == []
+    assert list(tmp_path.iterdir()) == []

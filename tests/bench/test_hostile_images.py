@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 import subprocess
 import sys
@@ -183,3 +184,13 @@ def test_bench_restore_names_a_bomb_and_goes_on(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "more pixels than the limit" in " ".join(result.output.split())
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["b.png"]
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="its file system takes no such names")
+def test_a_name_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    for name in (b"a.png", b"\xff.png"):
+        (tmp_path / os.fsdecode(name)).write_bytes(encoded("PNG"))
+    with pytest.raises(DataError, match=r"'\\udcff.png': this name is not valid UTF-8; rename the file"):
+        open_source(FolderData(path=str(tmp_path)), tmp_path)
+    source = open_source(FolderData(path=str(tmp_path), on_error="skip"), tmp_path)
+    assert (list(source.ids), list(source.skipped)) == (["a.png"], [r"\udcff.png"])

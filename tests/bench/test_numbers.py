@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 
 from bench import execute, protocol
@@ -103,6 +104,24 @@ def test_a_score_that_no_mean_can_count_fails_its_row_by_name(
     report = gather(plan, store, outcome, "run")
     assert f"{name}: the score of image '1.bmp' is {value}, which no mean can count" in str(report.methods[0].reason)
     assert len(report.rows) == 0
+
+
+class Dark(torch.nn.Module):
+    def forward(self, lq: torch.Tensor) -> torch.Tensor:
+        return lq.log() - lq.log()  # NaN where a value is 0
+
+
+def test_values_that_are_not_finite_are_named(
+    document: dict[str, Any], write_suite: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(NAFNetMethod, "restorer", lambda self, weights: Dark())
+    store = Store(tmp_path / "results").open()
+    plan = plan_of(write_suite({**document, "degradation": []}), store)
+    outcome = do(plan, store)
+    report = gather(plan, store, outcome, "run")
+    assert "nafnet restore: image '0.bmp' came out with values that are not finite" in str(report.methods[1].reason)
+    assert set(report.rows.method) == {"input"}
+    assert np.isposinf(report.rows.value).all()
 
 
 def test_an_infinitely_good_score_counts_as_such() -> None:
