@@ -68,7 +68,7 @@ class Shards:
 
 
 def _write_shard(seed: int, size: int, indices: range, path: Path) -> None:
-    images = np.stack([portraits.render(seed, index, size) for index in indices])
+    images = np.ascontiguousarray([portraits.render(seed, index, size) for index in indices])
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with beside.open("wb") as file:
