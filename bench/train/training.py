@@ -77,23 +77,24 @@ class Training:
 
     def _play_in_parts(self, turn: Turn, batch: Batch, step: int) -> None:
         """The one player's optimiser step, the batch in `parts`: 1, twice as many whenever memory ends, at last images."""
-        while (terms := self._accumulate(turn.player.name, batch, step)) is None:
+        while (terms := self._accumulate(turn, batch, step)) is None:
             self.parts = min(2 * self.parts, len(batch.gt))
             turn.updater.optimiser.zero_grad()
             release_memory(self.device)
         self.log.record(step, turn.player.name, terms, _total(terms))
         self._update(turn, step)
 
-    def _accumulate(self, player: str, batch: Batch, step: int) -> Mapping[str, Term] | None:
+    def _accumulate(self, turn: Turn, batch: Batch, step: int) -> Mapping[str, Term] | None:
         """The batch's terms, their gradient left with the parameters; None where memory ended and parts can be smaller."""
         whole: dict[str, Term] = {}
         try:
             for part in split(batch, self.parts):
                 share = len(part.gt) / len(batch.gt)
-                with self.accelerator.autocast():
-                    terms = self.recipe.losses(player, part, self.recipe(part, step), step)
-                    total = _total(terms) * share
-                self.accelerator.backward(total)
+                with _frozen(turn.others):
+                    with self.accelerator.autocast():
+                        terms = self.recipe.losses(turn.player.name, part, self.recipe(part, step), step)
+                        total = _total(terms) * share
+                    self.accelerator.backward(total)
                 for name, term in terms.items():
                     before = whole[name].value if name in whole else 0.0
                     whole[name] = Term(term.weight, before + term.value.detach() * share)

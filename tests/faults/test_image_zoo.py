@@ -1,6 +1,6 @@
 """A folder with every kind of image file that people have: what is usable is scored, all else is named, by either policy.
 
-How each kind is read, pixel by pixel, is in tests/bench/test_sources.py, what is refused in test_hostile_images.py.
+How each kind is read, pixel by pixel, is in tests/bench/test_sources.py, how hostile ones are refused beside it.
 """
 
 from __future__ import annotations
