@@ -129,12 +129,13 @@ def _measured(info: MethodInfo, key: str, store: Store) -> MethodInfo:
     measured = json.loads((store.path(key) / "measure.json").read_text())
     latency, device = measured["latency_ms"], measured["device"]
     threads = f", {device['threads']} threads" if "threads" in device else ""
+    how = f"{device['name']}{threads}, torch {store.record(key)['packages']['torch']}, {latency['clock']}"
     size: dict[str, Any] = measured["complexity"]
     inside = (_parts(size["parts"]),) if info.family == "hybrid" else ()
     return replace(
         info, parameters=size["parameters"], macs=size["macs"],
         memory=size["parameters"] * BYTES_PER_WEIGHT + size["peak_bytes"],
-        latency=Latency(latency["median"], latency["p10"], latency["p90"], f"{device['name']}{threads}, {latency['clock']}"),
+        latency=Latency(latency["median"], latency["p10"], latency["p90"], how),
         notes=(*info.notes, *inside),
     )  # fmt: skip
 
