@@ -140,12 +140,13 @@ def _measured(info: MethodInfo, key: str, store: Store) -> MethodInfo:
     latency, device = measured["latency_ms"], measured["device"]
     count = device.get("threads")
     threads = "" if count is None else f", {count} thread{'s' if count != 1 else ''}"
+    how = f"{device['name']}{threads}, torch {store.record(key)['packages']['torch']}, {latency['clock']}"
     size: dict[str, Any] = measured["complexity"]
     inside = (_parts(size["parts"]),) if info.family == "hybrid" else ()
     return replace(
         info, parameters=size["parameters"], macs=size["macs"],
         memory=size["parameters"] * BYTES_PER_WEIGHT + size["peak_bytes"],
-        latency=Latency(latency["median"], latency["p10"], latency["p90"], f"{device['name']}{threads}, {latency['clock']}"),
+        latency=Latency(latency["median"], latency["p10"], latency["p90"], how),
         notes=(*info.notes, *inside),
     )  # fmt: skip
 

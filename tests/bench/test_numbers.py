@@ -297,11 +297,15 @@ def test_rows_that_other_versions_scored_are_told_apart(
     document: dict[str, Any], write_suite: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = Store(tmp_path / "results").open()
+    document["measure"] = {"size": SIZE, "warmup": 0, "repeats": 1}
     do(plan_of(write_suite({**document, "methods": {"input": {}}}), store), store)
     versions = dict(execute.package_versions())
     monkeypatch.setattr(execute, "package_versions", lambda: {**versions, "torch": "99.0"})
     plan = plan_of(write_suite(document), store)
     report = gather(plan, store, do(plan, store), "run")
+    devices = [method.latency.device for method in report.methods if method.latency]
+    assert f"torch {versions['torch']}, " in devices[0]
+    assert "torch 99.0, " in devices[1]
     table = report_tables(report)["table"][0]
     notes = {row.label: [table.footnotes[note - 1] for note in row.notes] for row in table.rows}
     assert notes == {"input": [f"scored with torch {versions['torch']}"], "nafnet": ["scored with torch 99.0"]}
