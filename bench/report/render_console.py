@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Literal, TypeAlias
+from dataclasses import dataclass
+from typing import Literal
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, ConsoleOptions, Group, RenderResult
@@ -30,8 +30,29 @@ ARROWS = {"up": " ↑", "down": " ↓", None: ""}
 STYLES = {"best": "bold", "second": "underline", "better": "bold green", "worse": "red", None: ""}
 
 
-Detail: TypeAlias = Literal["interval", "spread", "mean"]
-"""What stands below each mean: the interval, else the spread over seeds, else nothing."""
+@dataclass(frozen=True)
+class Layout:
+    """How much is shown. `detail`: what stands below each mean, the interval, else the spread over seeds, else nothing;
+    `published`: where values of others stand; `costs` and `empty`: the columns of costs, and those without any value."""
+
+    detail: Literal["interval", "spread", "mean"] = "mean"
+    published: Literal["beside", "below", "nowhere"] = "beside"
+    costs: bool = True
+    empty: bool = True
+
+    def shows(self, table: Table, index: int) -> bool:
+        """Whether the table's column has a place."""
+        if not self.costs and table.columns[index].group == "cost":
+            return False
+        return self.empty or any(row.cells[index].estimate is not None for row in table.rows)
+
+
+LAYOUTS = (
+    Layout("interval"), Layout("spread"), Layout(), Layout(published="below"),
+    Layout(costs=False), Layout(published="below", costs=False), Layout(published="below", costs=False, empty=False),
+    Layout(published="nowhere", costs=False, empty=False),
+)  # fmt: skip
+"""From the most detailed to the narrowest."""
 
 
 class ConsoleTable:
@@ -41,7 +62,8 @@ class ConsoleTable:
         self._table = table
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        for body in _bodies(self._table):
+        for layout in LAYOUTS:
+            body = _body(self._table, layout)
             if Measurement.get(console, options.update(max_width=10_000), body).maximum <= options.max_width:
                 break
         yield Group(body, *_below(self._table))
@@ -52,15 +74,8 @@ def render_console(table: Table) -> ConsoleTable:
     return ConsoleTable(table)
 
 
-def _bodies(table: Table) -> Iterator[RichTable]:
-    """From the most detailed to the narrowest, which has no cost columns."""
-    details: tuple[Detail, ...] = ("interval", "spread", "mean")
-    for detail in details:
-        yield _body(table, range(len(table.columns)), detail)
-    yield _body(table, [i for i, column in enumerate(table.columns) if column.group != "cost"], "mean")
-
-
-def _body(table: Table, shown: Sequence[int], detail: Detail) -> RichTable:
+def _body(table: Table, layout: Layout) -> RichTable:
+    shown = [i for i in range(len(table.columns)) if layout.shows(table, i)]
     body = RichTable(
         title=Text(table.name), title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
     )
@@ -70,7 +85,7 @@ def _body(table: Table, shown: Sequence[int], detail: Detail) -> RichTable:
     for row in table.rows:
         if row.base:
             body.add_section()
-        body.add_row(_label(row), *(_cell(row.cells[i], table.columns[i], detail) for i in shown))
+        body.add_row(_label(row), *(_cell(row.cells[i], table.columns[i], layout) for i in shown))
     return body
 
 
@@ -84,20 +99,23 @@ def _label(row: Row) -> Text:
     return Text.assemble((mark.glyph, mark.colour), f" {row.title}{superscript(row.notes)}")
 
 
-def _cell(cell: Cell, column: Column, detail: Detail) -> Text:
+def _cell(cell: Cell, column: Column, layout: Layout) -> Text:
     found, published = cell.estimate, format_reference(cell, column.decimals)
     if found is None:
-        return Text(f"{missing(column)}{superscript(cell.notes)} {published}".rstrip(), "dim")
+        return _with_published(Text(f"{missing(column)}{superscript(cell.notes)}", "dim"), published, layout)
     text = Text.assemble((format_value(cell, column.decimals), STYLES[cell.mark]), format_star(cell))
     spread = format_spread(found, column.decimals)
-    if detail == "interval" and spread:
+    if layout.detail == "interval" and spread:
         text.append(f" {spread}")
-    text.append(superscript(cell.notes))
-    text.append(f" {published}" if published else "", "dim")
-    below = {"interval": format_interval(found, column.decimals), "spread": spread, "mean": ""}[detail]
-    if below:
-        text.append(f"\n{below}", "dim")
-    return text
+    text = _with_published(text.append(superscript(cell.notes)), published, layout)
+    below = {"interval": format_interval(found, column.decimals), "spread": spread, "mean": ""}[layout.detail]
+    return text.append(f"\n{below}", "dim") if below else text
+
+
+def _with_published(text: Text, published: str, layout: Layout) -> Text:
+    if not published or layout.published == "nowhere":
+        return text
+    return text.append(f"{' ' if layout.published == 'beside' else chr(10)}{published}", "dim")
 
 
 def _below(table: Table) -> list[Text]:

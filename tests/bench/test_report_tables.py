@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from rich.console import Console
 
 from bench.report.latex import breakable, escape_latex
 from bench.report.model import COLUMNS, Family, Latency, MethodInfo, MetricInfo, Report
+from bench.report.reference import Reference
 from bench.report.render_console import render_console
 from bench.report.render_csv import render_csv
 from bench.report.render_latex import render_latex
@@ -90,6 +92,18 @@ def test_unavailable_metrics_and_methods_say_why_in_every_format() -> None:
     for text in (render_markdown(table), render_latex(table), render_csv(table), console_text(table, 200)):
         assert "n/a: super-resolution only" in text
         assert "n/a: weights are missing" in text
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [(200, "26.15 ± 0.05 (29.53)"), (110, "26.15 (29.53)"), (80, "(29.53)"), (50, "(29.53)"), (44, "26.15")],
+)
+def test_a_narrow_terminal_gets_fewer_details_and_every_mean_whole(width: int, shown: str) -> None:
+    published = Reference("elsewhere", {("NAFNet", "psnr"): 29.53, ("UGPNet", "swd"): 8.025, ("UGPNet", "fid"): 8.02})
+    text = console_text(tabulate(replace(small_report(), reference=published)), width)
+    assert "…" not in text
+    assert all(mean in text for mean in ("26.15", "25.65", "23.15", "3.915", "1.115", "1.215"))
+    assert shown in text
 
 
 def test_cost_columns_appear_only_where_known() -> None:
