@@ -16,6 +16,7 @@ from bench.errors import SuiteError
 Document: TypeAlias = dict[str, Any]
 
 MAX_BYTES = 1_000_000
+MAX_DEPTH = 50
 
 _RESOLVED_OTHERWISE = ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp")
 
@@ -25,11 +26,18 @@ class _StrictLoader(yaml.SafeLoader):
     that are not finite; there is nothing that JSON lacks (a date is text), as all of a suite may enter keys; and only `true`
     and `false` are booleans, so that `off` is the word that it is in `components: off`."""
 
+    depth = 0
+
     def compose_node(self, parent: Any, index: Any) -> Any:
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         if self.check_event(yaml.AliasEvent):
-            event: Any = self.peek_event()  # type: ignore[no-untyped-call]
             raise yaml.constructor.ConstructorError(None, None, "aliases are not allowed in suites", event.start_mark)
-        return super().compose_node(parent, index)
+        if self.depth == MAX_DEPTH:
+            raise yaml.constructor.ConstructorError(None, None, f"nested deeper than {MAX_DEPTH}", event.start_mark)
+        self.depth += 1
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
         seen = set()

@@ -44,6 +44,8 @@ def test_a_date_is_text(tmp_path: Path) -> None:
         ("a: 1\nb: [.nan]\n", "line 2: .nan is not a finite number"),
         ("a: -.inf\n", "line 1: -.inf is not a finite number"),
         ("a: 1.0e+400\n", "line 1: 1.0e.400 is not a finite number"),
+        ("a:\n  b: " + "[" * 49 + "]" * 49 + "\n", "line 2: nested deeper than 50"),
+        ("a: " + "{b: " * 100_000, "line 1: nested deeper than 50"),
         ("a: !!set {x}\n", "could not determine a constructor"),
         ("a: !!binary aGk=\n", "could not determine a constructor"),
     ],
