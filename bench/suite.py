@@ -12,8 +12,9 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from bench.complaint import complaints
 from bench.data.config import DataConfig
 from bench.degradations import Operator, total_scale
-from bench.document import Document, overlay, override, read_extended
+from bench.document import Document, overlay, override
 from bench.errors import BenchError, SuiteError
+from bench.inheritance import read_extended
 from bench.metrics.names import check_name
 from bench.report.model import MAIN_TEST
 from bench.report.reference import Reference, read_reference

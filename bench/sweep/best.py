@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from bench.document import Document
+from bench.relocation import moved_path, relocated
 from bench.store import write_atomically
 from bench.sweep.record import Record, Tried
 from bench.sweep.variation import Subject
-
-ROWS = ("components", "methods", "ablation")
-"""The sections in which rows name files."""
 
 
 def write_best(folder: Path, subject: Subject, record: Record) -> list[Path]:
@@ -48,28 +44,7 @@ class _Dumper(yaml.SafeDumper):
 
 def moved(document: Document, old: Path, new: Path) -> Document:
     """A suite of the folder `old` as it must read in `new`: relative paths of data, of published values and of rows' files."""
-    result = dict(document)
+    result = relocated(document, old, new)
     if result.get("data") is not None:
-        result["data"] = {**result["data"], "root": _path(result["data"].get("root", "."), old, new)}
-    if result.get("reference") is not None:
-        result["reference"] = _path(result["reference"], old, new)
-    for section in ROWS:
-        if section in result:
-            result[section] = _files(result[section], old, new)
+        result["data"] = {**result["data"], "root": moved_path(result["data"].get("root", "."), old, new)}
     return result
-
-
-def _path(path: str, old: Path, new: Path) -> str:
-    expanded = Path(path).expanduser()
-    return path if expanded.is_absolute() else os.path.relpath(old / expanded, new)
-
-
-def _files(value: Any, old: Path, new: Path) -> Any:
-    """Whatever names a file beside the suite: no row, stage or option is called like one."""
-    if isinstance(value, Mapping):
-        return {key: _files(inner, old, new) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_files(inner, old, new) for inner in value]
-    if isinstance(value, str) and Path(value).suffix and (old / Path(value).expanduser()).is_file():
-        return _path(value, old, new)
-    return value

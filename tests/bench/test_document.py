@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.document import overlay, override, read_document, read_extended
+from bench.document import overlay, override, read_document
 from bench.errors import SuiteError
+from bench.inheritance import read_extended
 
 DOCUMENTS = st.recursive(
     st.integers() | st.text(max_size=3),

@@ -7,11 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 
-from bench.document import overlay, read_extended
+from bench.document import overlay
 from bench.errors import SuiteError
+from bench.inheritance import read_extended
+from bench.plan import make_plan
 from bench.suite import load_suite
+from ugpnet.nn.nafnet import NAFNet
 
 Write = Callable[[object], Path]
 
@@ -31,6 +35,33 @@ def test_a_suite_is_laid_over_the_one_that_it_extends(tmp_path: Path, tiny_docum
     assert [row.label for row in quick.rows] == ["input", "nafnet", "ugpnet"]
     assert (lab.file.name, lab.file.seeds, lab.file.metrics) == ("own", (2,), ("ssim",))
     assert "extends" not in quick.document
+
+
+def test_files_beside_the_extended_suite_are_found_from_elsewhere(
+    tmp_path: Path, tiny_document: dict[str, Any]
+) -> None:
+    """Published values and a row's weights, at the top and in a profile; what the extending suite names lies beside itself."""
+    shared, mine = tmp_path / "shared" / "suites", tmp_path / "mine"
+    shared.mkdir(parents=True)
+    for name in ("published.csv", "other.csv"):
+        (shared / name).write_text("# source: somewhere\nmethod,psnr\nnafnet,30\n")
+    torch.save(NAFNet(3, 4, 1, (1, 1), (1, 1)).state_dict(), shared / "net.pth")
+    tiny_document["methods"]["nafnet"]["weights"] = "net.pth"
+    base = {**tiny_document, "reference": "published.csv", "profiles": {"quick": {}, "lab": {"reference": "other.csv"}}}
+    save(shared, "base.yaml", base)
+    path = save(mine, "own.yaml", {"extends": "../shared/suites/base.yaml", "name": "own"})
+    for profile in ("quick", "lab"):
+        suite = load_suite(path, profile)
+        reference = suite.reference()
+        assert reference is not None
+        assert reference.values == {("nafnet", "psnr"): 30.0}
+        assert next(job.kind for job in make_plan(suite).jobs if job.label.startswith("nafnet")) == "load"
+    (mine / "own.csv").write_text("# source: mine\nmethod,psnr\nnafnet,31\n")
+    own = load_suite(
+        save(mine, "own.yaml", {"extends": "../shared/suites/base.yaml", "reference": "own.csv"})
+    ).reference()
+    assert own is not None
+    assert own.source == "mine"
 
 
 @pytest.mark.parametrize(

@@ -30,9 +30,10 @@ from safetensors.torch import save as to_safetensors
 from bench.data.encoded import Encoded
 from bench.data.images import FORMATS, check_image, read_image
 from bench.data.picture import read_picture
-from bench.document import override, read_extended
+from bench.document import override
 from bench.errors import BenchError, DataError, SuiteError, WeightsError
 from bench.faceboxes import read_face_boxes
+from bench.inheritance import read_extended
 from bench.job import canonical
 from bench.report.model import COLUMNS
 from bench.report.saved import REPORT, ROWS, load_report
