@@ -71,7 +71,10 @@ class Claims:
         fail_stale_trials(self.study)
 
     def _is_dead(self, trial: FrozenTrial) -> bool:
-        return trial.user_attrs.get(WORKPLACE) == self.desk.name() and not self.desk.is_held(trial.number)
+        """Its lock is let go of after its values are told: whoever ended meanwhile is no longer running now."""
+        if trial.user_attrs.get(WORKPLACE) != self.desk.name() or self.desk.is_held(trial.number):
+            return False
+        return self.study.get_trials(deepcopy=False)[trial.number].state is TrialState.RUNNING
 
 
 def begun(trials: Sequence[FrozenTrial]) -> set[int]:

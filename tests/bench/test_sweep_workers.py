@@ -100,6 +100,27 @@ def test_a_dead_worker_s_trial_is_taken_up_at_once_and_counts_once(subject: Subj
     assert sum(trial.state is TrialState.COMPLETE for trial in claims.study.trials) == 4
 
 
+def test_a_trial_that_ends_while_another_looks_is_not_done_again(
+    subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One worker tells its values and lets go of its lock between the other's looks at the trial and at the lock."""
+    one, other = (claims_at(tmp_path / "s", subject) for _ in range(2))
+
+    def end_first(desk: Desk, number: int) -> bool:
+        one.study.tell(number, 1.0, skip_if_finished=True)
+        return False
+
+    with one.next_trial() as trial:
+        assert trial is not None
+        monkeypatch.setattr(Desk, "is_held", end_first)
+        with other.next_trial() as second:
+            assert second is not None
+            assert second.params != trial.params
+        monkeypatch.undo()
+    assert [each.state for each in one.study.trials][:1] == [TrialState.COMPLETE]
+    assert len(begun(one.study.trials)) == len(one.study.trials) == 2
+
+
 def test_a_trial_may_be_lost_again_and_again(subject: Subject, tmp_path: Path) -> None:
     claims = claims_at(tmp_path / "s", subject)
     drawn = []
@@ -249,7 +270,7 @@ def test_two_workers_share_the_trials(
     rows = rows_of(results)
     assert [row["state"] for row in rows] == ["complete"] * 8
     assert len({row["trainings"] for row in rows}) == 8
-    assert sum(output.count("ok trial") for output in outputs) == 8
+    assert sum(output.count("ok trial") for output in outputs) == 8, outputs
 
 
 @pytest.mark.slow
