@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pickletools
 import re
 import zipfile
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from safetensors.torch import load_file
@@ -16,6 +18,10 @@ from torch import Tensor
 from ugpnet.checkpoints import CheckpointMismatch, CheckpointUnreadable
 
 REFUSED = "refused: this pickle holds more than tensors and could run code"
+LONGEST_WORD = 5000
+"""Letters without a space between them; names of modules and of tensors have tens."""
+OLD_PICKLES = 5
+"""Before PyTorch 1.6, a file began with: magic number, version, system, content, keys of the tensors."""
 ADVICE = "ask its author for safetensors or a plain state dict"
 
 
@@ -42,6 +48,7 @@ def read_checkpoint(file: str | PathLike[str]) -> Mapping[str, Any]:
 
 def _load_tensors(path: Path) -> Any:
     _refuse_bomb(path)
+    _refuse_endless_words(path)
     with torch.serialization.safe_globals(_numpy_scalars()):
         return torch.load(path, map_location="cpu", weights_only=True)
 
@@ -58,6 +65,31 @@ def _refuse_bomb(path: Path) -> None:
         raise CheckpointUnreadable(
             f"{path}: refused: {problem}; torch never compresses, ask its author for safetensors"
         )
+
+
+def _refuse_endless_words(path: Path) -> None:
+    """torch words its refusals by regular expressions whose time grows with the square of a word's length: hours for a megabyte
+    that a pickle names."""
+    longest = max((len(word) for text in _texts(path) for word in text.split()), default=0)
+    if longest > LONGEST_WORD:
+        raise CheckpointUnreadable(f"{path}: refused: a word of {longest} letters in its pickle; {ADVICE}")
+
+
+def _texts(path: Path) -> Iterator[str]:
+    """Names and strings in the file's pickles, as far as these can be read."""
+    with suppress(Exception), path.open("rb") as file:  # what is damaged, torch says better
+        if not zipfile.is_zipfile(file):
+            file.seek(0)
+            yield from (text for _ in range(OLD_PICKLES) for text in _operands(file))
+            return
+        with zipfile.ZipFile(file) as archive:
+            for entry in archive.infolist():
+                if entry.filename.endswith(".pkl"):
+                    yield from _operands(archive.open(entry))
+
+
+def _operands(pickled: IO[bytes]) -> Iterator[str]:
+    return (operand for _, operand, _ in pickletools.genops(pickled) if isinstance(operand, str))
 
 
 def _refuse_swollen(content: Any, path: Path) -> None:

@@ -22,7 +22,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from safetensors.torch import save as to_safetensors
@@ -40,13 +40,14 @@ from bench.report.saved import REPORT, ROWS, load_report
 from bench.suite import load_suite
 from bench.weightfile import is_own, load_weights, read_checkpoint
 from methods.losses.components import PARTS
-from tests.properties.fuzzing import fuzz
 from ugpnet.checkpoints import CheckpointMismatch, unwrap
 
 ROOT = Path(__file__).parents[2]
 TINY = ROOT / "tests" / "bench" / "tiny.yaml"
 
 pytestmark = pytest.mark.slow
+
+fuzz = settings.get_profile("fuzz")
 
 PIECES = st.one_of(
     st.binary(max_size=12), st.sampled_from([b"\0" * 8, b"\xff" * 8, b"[" * 3000, b"{{", b"9" * 5000, b"&a *a", b"!!python/x "])

@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bench.errors import DataError
@@ -27,7 +27,6 @@ from bench.report.render_markdown import render_markdown
 from bench.report.table import Table
 from bench.report.tables import report_tables
 from bench.terminal import Terminal
-from tests.properties.fuzzing import fuzz
 
 NAMES = (
     "<img src=x onerror=alert(1)>.png", "</script><script>alert(1)</script>", "</title></style></textarea>", "<!--", "-->",
@@ -52,6 +51,8 @@ def with_all_of_them(test: Callable[..., None]) -> Callable[..., None]:
 
 
 pytestmark = pytest.mark.slow
+
+fuzz = settings.get_profile("fuzz")
 
 
 def report_of(name: str) -> Report:

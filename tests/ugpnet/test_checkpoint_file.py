@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import resource
 import struct
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -92,6 +93,35 @@ def test_a_pickle_that_asks_for_memory_is_refused(plain: Path) -> None:
 
     with pytest.raises(CheckpointUnreadable, match="refused"):
         read_checkpoint(rezipped(plain, ask, zipfile.ZIP_STORED))
+
+
+@pytest.mark.parametrize("old", [False, True])
+@pytest.mark.parametrize(
+    "program",
+    [
+        b"\x80\x02c" + b"a" * 1_000_000 + b"\nb\n.",
+        b"\x80\x02X" + struct.pack("<I", 1_000_000) + b"a" * 1_000_000 + b")R.",
+    ],
+    ids=["a name", "a text that is called"],
+)
+def test_a_word_of_a_megabyte_is_refused_at_once(plain: Path, program: bytes, old: bool) -> None:
+    """torch alone would look at it for hours."""
+    hostile = rezipped(
+        plain, lambda name, content: program if name.endswith("data.pkl") else content, zipfile.ZIP_STORED
+    )
+    if old:
+        torch.save({"weight": torch.ones(1)}, hostile, _use_new_zipfile_serialization=False)
+        header = hostile.read_bytes().split(b"\x80\x02}")[0]  # magic number and version
+        hostile.write_bytes(header + program)
+    before = time.process_time()
+    with pytest.raises(CheckpointUnreadable, match=r"hostile\.pth: refused: a word of 10\d{5} letters in its pickle"):
+        read_checkpoint(hostile)
+    assert time.process_time() - before < 5
+
+
+def test_a_checkpoint_may_tell_a_long_story(tmp_path: Path) -> None:
+    torch.save({"weight": torch.ones(1), "story": "once upon a time " * 10_000}, tmp_path / "a.pth")
+    assert read_checkpoint(tmp_path / "a.pth")["weight"] == 1
 
 
 def test_a_header_of_safetensors_that_lies_is_refused(tmp_path: Path) -> None:

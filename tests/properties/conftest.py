@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, settings
 
 EXAMPLES = "BENCH_FUZZ_EXAMPLES"
 
-fuzz = settings(
-    max_examples=int(os.environ.get(EXAMPLES, 200)), derandomize=EXAMPLES not in os.environ, deadline=None, database=None,
-    suppress_health_check=list(HealthCheck),
+settings.register_profile(
+    "fuzz", max_examples=int(os.environ.get(EXAMPLES, 200)), derandomize=EXAMPLES not in os.environ, deadline=None,
+    database=None, suppress_health_check=list(HealthCheck),
 )  # fmt: skip
