@@ -59,6 +59,7 @@ def test_our_own_layout_is_taken_as_it_is(tmp_path: Path) -> None:
     assert set(adopt(tmp_path / "own.safetensors", tmp_path)["network"]) == set(state)
 
 
+@pytest.mark.slow
 def test_missing_keys_are_listed(tmp_path: Path) -> None:
     state = network_state()
     del state["intro.weight"]

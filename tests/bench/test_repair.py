@@ -88,6 +88,7 @@ def copy(finished: tuple[Path, Plan], tmp_path: Path) -> Path:
     return tmp_path / "results"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("label", "name", "change"), [
     ("nafnet network", "weights.safetensors", MORE_IMAGES),
     ("nafnet network", "log.parquet", MORE_IMAGES),
@@ -136,6 +137,7 @@ def test_damage_that_comes_during_a_run_fails_the_job_that_would_use_it(
     assert not store.has(train.key)
 
 
+@pytest.mark.slow
 def test_damaged_numbers_and_pictures_never_reach_a_report(
     suite: Path, finished: tuple[Path, Plan], copy: Path
 ) -> None:

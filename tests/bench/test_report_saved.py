@@ -43,6 +43,7 @@ def copy(made: Run, tmp_path: Path) -> Path:
     return results / made.folder.parent.name / made.folder.name
 
 
+@pytest.mark.slow
 def test_what_is_read_is_what_was_reported(made: Run) -> None:
     back = load_report(made.folder)
     for ours, theirs in zip((back, *back.ood), (made.report, *made.report.ood), strict=True):
@@ -91,6 +92,7 @@ def test_parts_are_the_images_inside(made: Run) -> None:
     assert pictures.parts["ugpnet"]["x_reg"]("test-000000").shape == pictures.gt("test-000000").shape
 
 
+@pytest.mark.slow
 def test_rebuilding_gives_the_same_files(copy: Path) -> None:
     files = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
     for path in files:
@@ -114,6 +116,7 @@ def test_a_missing_image_is_named(copy: Path) -> None:
         loader("test-000001")
 
 
+@pytest.mark.slow
 def test_a_report_without_an_image_is_written_and_says_so(copy: Path) -> None:
     report = load_report(copy)
     assert report.pictures is not None

@@ -78,6 +78,7 @@ def photos(tmp_path: Path) -> Path:
 # ---- rows of a run ----
 
 
+@pytest.mark.slow
 def test_a_row_restores_what_its_run_restored(finished: tuple[Path, Plan]) -> None:
     folder, plan = finished
     suite = plan.suite

@@ -61,6 +61,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Run]
     return tiny, results, run(tiny, results)
 
 
+@pytest.mark.slow
 def test_leaves_tables_figures_and_a_manifest(finished: tuple[Path, Path, Run]) -> None:
     _, _, made = finished
     files = set(contents(made.folder))
@@ -88,6 +89,7 @@ def test_the_second_run_does_nothing(finished: tuple[Path, Path, Run]) -> None:
     assert contents(again.folder) == contents(made.folder)
 
 
+@pytest.mark.slow
 def test_another_row_costs_only_itself(finished: tuple[Path, Path, Run]) -> None:
     tiny, results, _ = finished
     watcher = Silent()
@@ -95,6 +97,7 @@ def test_another_row_costs_only_itself(finished: tuple[Path, Path, Run]) -> None
     assert watcher.labels == ["ugpnet fusion", "ugpnet restore", "ugpnet score", "ugpnet measure"]
 
 
+@pytest.mark.slow
 def test_the_same_bits_elsewhere(finished: tuple[Path, Path, Run], tmp_path: Path) -> None:
     tiny, _, made = finished
     again = run(tiny, tmp_path)
@@ -104,6 +107,7 @@ def test_the_same_bits_elsewhere(finished: tuple[Path, Path, Run], tmp_path: Pat
             assert content == contents(again.folder)[name], name
 
 
+@pytest.mark.slow
 def test_one_failing_method_leaves_the_others(
     finished: tuple[Path, Path, Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -74,6 +74,7 @@ def trainings(results: Path) -> Counter[str]:
     return Counter(record["label"] for record in records if record["kind"] == "train")
 
 
+@pytest.mark.slow
 def test_a_sweep_trains_what_it_varies_and_leaves_its_files(
     write_suite: Write, swept: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -103,6 +104,7 @@ def test_a_sweep_trains_what_it_varies_and_leaves_its_files(
     assert sorted(made.output.count(f"ok trial {i}:") for i in range(10)) == [1] * 10
 
 
+@pytest.mark.slow
 def test_a_best_suite_is_the_trial(swept: dict[str, Any], shared: Path, tmp_path: Path) -> None:
     """Its run finds everything done, and its table has the trial's numbers; files of the suite are found from there."""
     suites = tmp_path / "suites"
@@ -148,6 +150,7 @@ def test_objectives_are_means_over_the_suite_s_seeds(write_suite: Write, swept: 
     assert float(row["psnr"]) == pytest.approx(sum(means) / 2)
 
 
+@pytest.mark.slow
 def test_it_goes_on_where_it_was_and_ends_as_if_unbroken(
     write_suite: Write, swept: dict[str, Any], shared: Path
 ) -> None:
@@ -251,6 +254,7 @@ def test_a_mistake_is_one_message(write_suite: Write, swept: dict[str, Any], sha
     assert "sweep.space.ugpnet.fusion.lambda_pr" in made.output
 
 
+@pytest.mark.slow
 def test_a_failed_trial_leaves_the_others(
     write_suite: Write, swept: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
