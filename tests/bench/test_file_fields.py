@@ -105,6 +105,7 @@ def test_required_fields_leave_the_other_defaults_published(write_suite: Write, 
     assert (training.optim.lr, training.optim.betas, training.loss) == (1.0, (0.9, 0.99), "l1")
 
 
+@pytest.mark.slow
 def test_both_rows_get_their_numbers(write_suite: Write, document: dict[str, Any], tmp_path: Path) -> None:
     plan = plan_of(write_suite(document))
     store = Store(tmp_path / "results").open()

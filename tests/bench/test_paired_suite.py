@@ -48,6 +48,7 @@ def on_pairs(folder: Path, scale: int) -> dict[str, object]:
     return {**SR, "name": "pairs", "degradation": [], "data": {"scale": scale, "train": pairs, "test": {**pairs}}}
 
 
+@pytest.mark.slow
 def test_kept_pairs_give_the_same_numbers_and_train_at_their_scale(write_suite: Write, tmp_path: Path) -> None:
     folder = frozen(write_suite, tmp_path)
     made = run(write_suite(on_pairs(folder, scale=2)), tmp_path / "second")

@@ -136,6 +136,7 @@ def test_damage_that_comes_during_a_run_fails_the_job_that_would_use_it(
     assert not store.has(train.key)
 
 
+@pytest.mark.slow
 def test_damaged_numbers_and_pictures_never_reach_a_report(
     suite: Path, finished: tuple[Path, Plan], copy: Path
 ) -> None:

@@ -308,6 +308,7 @@ def run(suite: Path, results: Path) -> Run:
     return run_plan(plan, store, Execution(), LocalExecutor(), Unwatched())
 
 
+@pytest.mark.slow
 def test_an_imported_run_is_done_and_reports_the_same_bytes(
     real: tuple[Path, Run], target: Store, tmp_path: Path
 ) -> None:
