@@ -21,6 +21,8 @@ from bench.store import Store
 from bench.suite import load_suite
 from bench.train.execution import Execution
 
+pytestmark = pytest.mark.slow
+
 TINY = Path(__file__).with_name("tiny.yaml")
 CHANGES = (
     "data.ood={squares: {source: portraits, split: val, count: 2, size: 32}}",

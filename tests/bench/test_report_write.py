@@ -86,6 +86,7 @@ def test_a_baseline_and_other_test_sets_add_their_tables(tmp_path: Path) -> None
     assert "photos \N{MINUS SIGN} test" in (tmp_path / "ood.md").read_text()
 
 
+@pytest.mark.slow
 def test_equal_rows_in_any_order_and_process_give_equal_bytes(run: Path, tmp_path: Path) -> None:
     """String hashes differ between processes, and so would whatever is ordered or named by them."""
     code = (

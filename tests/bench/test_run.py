@@ -23,6 +23,8 @@ from bench.store import Store
 from bench.suite import load_suite
 from bench.train.execution import Execution
 
+pytestmark = pytest.mark.slow
+
 
 class Silent:
     """A watcher that remembers which jobs were started."""
@@ -142,7 +144,6 @@ def test_a_damaged_result_is_named(finished: tuple[Path, Path, Run], tmp_path: P
     assert store.damaged(key) == [str(victim.relative_to(store.path(key)))]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_stopped_run_goes_on_to_the_same_bits(
     finished: tuple[Path, Path, Run], tmp_path: Path, number: signal.Signals, code: int

@@ -29,6 +29,8 @@ from bench.sweep.storage import JOURNAL
 from bench.sweep.study import IDENTITY
 from bench.train.execution import Execution
 
+pytestmark = pytest.mark.slow
+
 Write: TypeAlias = Callable[[object], Path]
 
 PER, CF = "ugpnet.fusion.lambda_per", "ugpnet.fusion.lambda_cf"
