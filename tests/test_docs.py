@@ -61,6 +61,7 @@ def test_what_is_no_metric_is_named(lab: Path, name: str, content: str, message:
     assert message in str(caught.value)
 
 
+@pytest.mark.slow
 def test_the_printed_scores_are_what_conventions_make_of_the_same_images() -> None:
     printed = {
         float(value) for value in re.findall(r"^\| (\d+\.\d{4}) \|", (DOCS / "numbers.md").read_text(), re.MULTILINE)

@@ -68,6 +68,7 @@ def test_missing_keys_are_listed(tmp_path: Path) -> None:
         adopt(tmp_path / "net.pth", tmp_path)
 
 
+@pytest.mark.slow
 def test_another_width_is_named(tmp_path: Path) -> None:
     wide = NAFNetMethod(CONFIG.model_copy(update={"width": 8}), TASK, {}).network().state_dict()
     torch.save(wide, tmp_path / "net.pth")

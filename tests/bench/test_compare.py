@@ -144,6 +144,7 @@ def save(folder: Path, report: Report) -> str:
     return str(folder)
 
 
+@pytest.mark.slow
 def test_the_command_prints_and_writes_tables(tmp_path: Path) -> None:
     old = save(tmp_path / "deblur" / "quick-1", make_report({"input": {1: "in"}, "nafnet": {1: "n8"}}))
     new = save(tmp_path / "deblur" / "quick-2", make_report({"input": {1: "in"}, "nafnet": {1: "n16"}}))

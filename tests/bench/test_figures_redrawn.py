@@ -70,6 +70,7 @@ def invoke(*arguments: object) -> Result:
     return CliRunner().invoke(app, ["figures", *map(str, arguments)])
 
 
+@pytest.mark.slow
 def test_chosen_images_are_drawn_in_every_test_set_that_has_them(run: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     result = invoke(run, "--images", "face-2", "rocket", "--out", out, "--formats", "png")

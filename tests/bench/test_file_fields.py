@@ -59,6 +59,7 @@ def test_a_row_and_a_regressor_share_the_loaded_file(write_suite: Write, documen
     assert not any(job.label.startswith("released") for job in plan.jobs if job.kind == "train")
 
 
+@pytest.mark.slow
 def test_the_content_is_in_the_keys_and_the_name_is_not(
     write_suite: Write, document: dict[str, Any], tmp_path: Path
 ) -> None:

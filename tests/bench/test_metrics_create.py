@@ -22,6 +22,7 @@ def empty_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in names.known() if name not in NEED_WEIGHTS])
 def test_metrics_without_weights_are_built(name: str) -> None:
     assert metrics.availability(name) is None

@@ -192,6 +192,7 @@ def random_inception(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     inception.cache_clear()
 
 
+@pytest.mark.slow
 def test_fid_from_a_local_file_uses_its_network(random_inception: torch.nn.Module) -> None:
     gt, restored = images(2, seed=1, size=24), images(2, seed=2, size=24)
     fid = metrics.create("fid")

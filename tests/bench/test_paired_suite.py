@@ -58,6 +58,7 @@ def test_kept_pairs_give_the_same_numbers_and_train_at_their_scale(write_suite: 
     assert ours == theirs
 
 
+@pytest.mark.slow
 def test_another_scale_than_the_pairs_is_named(write_suite: Write, tmp_path: Path) -> None:
     folder = frozen(write_suite, tmp_path)
     with pytest.raises(

@@ -114,6 +114,7 @@ def test_names_and_order_are_not_in_the_keys(write_suite: Write, tiny_document: 
     assert {job.key for job in renamed.jobs} == {job.key for job in plan_of(tiny).jobs}
 
 
+@pytest.mark.slow
 def test_keys_do_not_depend_on_the_process(tiny: Path) -> None:
     program = (
         "from pathlib import Path; from bench.plan import make_plan; from bench.suite import load_suite; "

@@ -14,7 +14,7 @@ from bench.report.page.page import render_page
 from bench.report.table import Table
 from bench.report.tables import report_tables
 
-pytestmark = pytest.mark.timeout(180)  # keys and scripts have no limit of their own in Playwright
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]  # keys and scripts have no limit of their own in Playwright
 
 DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 400, "height": 850}

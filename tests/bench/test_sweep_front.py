@@ -93,6 +93,7 @@ def record(objectives: Sequence[Objective], count: int = 14) -> Record:
 SHARES = {"net.loss.weight": 0.7, "net.width": 0.2, "net.fuse": 0.1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objectives", [(PSNR,), (PSNR, SWD), (PSNR, SWD, THIRD)])
 def test_every_figure_can_be_drawn(objectives: tuple[Objective, ...]) -> None:
     made = record(objectives)

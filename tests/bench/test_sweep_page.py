@@ -87,6 +87,7 @@ def column(tab: Any, place: int) -> list[str]:
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.slow
 def test_fields_sort_as_numbers_and_objectives_best_first(opened: Any) -> None:
     opened.locator("#all thead button", has_text="lambda_per").click()
     assert column(opened, 1) == ["0", "2", "1", "3", "4"]
@@ -97,11 +98,13 @@ def test_fields_sort_as_numbers_and_objectives_best_first(opened: Any) -> None:
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.slow
 def test_a_telephone_shows_it_without_scrolling_sideways(opened: Any) -> None:
     assert opened.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.slow
 def test_a_best_trial_leads_to_its_suite(opened: Any) -> None:
     opened.locator("#best a", has_text="2").click()
     assert opened.evaluate("location.hash") == "#best-2"

@@ -41,6 +41,7 @@ def subject_of(path: Path, *assignments: str) -> Subject:
     return open_subject(load_suite(path, assignments=assignments), path.parent / "cache")
 
 
+@pytest.mark.slow
 def test_suites_are_read_without_optuna() -> None:
     program = "import sys, bench.suite, bench.schema; print('optuna' in sys.modules)"
     assert (

@@ -157,6 +157,7 @@ def test_who_dies_while_it_hands_a_trial_back_loses_nothing(
     assert Counter(t.state for t in claims.study.trials) == {TrialState.FAIL: 1, TrialState.COMPLETE: 1}
 
 
+@pytest.mark.slow
 def test_workers_elsewhere_are_left_alone_until_they_fall_silent(
     subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

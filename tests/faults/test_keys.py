@@ -26,6 +26,7 @@ print(*[job.key for job in make_plan(load_suite(Path(sys.argv[1]))).jobs])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seed", "zone", "language", "clock"), [
     ("1", "Pacific/Kiritimati", "C", "1.0"), ("4294967295", "America/St_Johns", "de_DE.UTF-8", "1e11"),
 ])  # fmt: skip

@@ -46,6 +46,7 @@ def in_training(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> Non
     monkeypatch.setattr(NAFNet, "forward", forward)
 
 
+@pytest.mark.slow
 def test_a_loader_worker_that_is_killed(
     work: Any, monkeypatch: pytest.MonkeyPatch, clean_bits: Mapping[str, bytes]
 ) -> None:

@@ -84,6 +84,7 @@ def test_a_batch_in_parts_is_the_same_step_but_for_rounding(name: str, room: int
     assert_close(fitted, whole, rounding=0 if parts == 1 else 2e-5)
 
 
+@pytest.mark.slow
 def test_a_resumed_training_keeps_its_parts_and_its_bits(tmp_path: Path) -> None:
     def stop(now: Progress) -> None:
         if now.step == 3:
@@ -97,6 +98,7 @@ def test_a_resumed_training_keeps_its_parts_and_its_bits(tmp_path: Path) -> None
     assert_close(resumed, unbroken, rounding=0)
 
 
+@pytest.mark.slow
 def test_what_a_single_image_takes_is_not_had_by_parts(tmp_path: Path) -> None:
     with pytest.raises(torch.OutOfMemoryError):
         train(allow(build("nafnet"), 0), tmp_path)
@@ -153,6 +155,7 @@ def scarce(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     return end
 
 
+@pytest.mark.slow
 def test_a_row_trained_in_parts_says_so(work: Any, scarce: Callable[..., None]) -> None:
     scarce(NAFNet, 1)
     outcome = work.do()
@@ -162,6 +165,7 @@ def test_a_row_trained_in_parts_says_so(work: Any, scarce: Callable[..., None]) 
     assert "parts" not in notes["input"] + notes["gfpgan"]
 
 
+@pytest.mark.slow
 def test_memory_that_no_parts_can_do_with_is_named_with_the_fields_to_lower(
     work: Any, scarce: Callable[..., None], monkeypatch: pytest.MonkeyPatch, clean_bits: Mapping[str, bytes]
 ) -> None:
@@ -182,6 +186,7 @@ def test_memory_that_no_parts_can_do_with_is_named_with_the_fields_to_lower(
     assert work.bits() == clean_bits
 
 
+@pytest.mark.slow
 def test_memory_that_ends_while_an_image_is_restored(work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not in tiles: what a network sees of an image is part of its result."""
     call = NAFNet.forward

@@ -29,6 +29,7 @@ def raises(restored: Tensor) -> Tensor:
     raise KeyError("a fault of its own")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fault", "reason"), [
     (returns_nan, "nafnet restore: image 'test-000000' came out with values that are not finite"),
     (returns_infinity, "nafnet restore: image 'test-000000' came out with values that are not finite"),

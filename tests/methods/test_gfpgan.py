@@ -279,6 +279,7 @@ def test_the_identity_term_is_weighted() -> None:
     assert term.value > 0
 
 
+@pytest.mark.slow
 def test_twenty_steps_follow_the_pinned_curve(train, curves, pinned) -> None:
     found = curves(train(build_recipe(SLOW), SIZE))
     golden = pinned("gfpgan", "curves", found)

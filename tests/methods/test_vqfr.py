@@ -231,6 +231,7 @@ def test_a_centre_without_points_stays() -> None:
 # ---- the trainings ----
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("stage", STAGES)
 def test_twenty_steps_follow_the_pinned_curve(version: str, stage: str, train, curves, pinned) -> None:

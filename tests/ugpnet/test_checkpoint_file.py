@@ -38,6 +38,7 @@ def test_an_ordinary_checkpoint_is_read(plain: Path) -> None:
     assert torch.equal(content["weight"], torch.arange(10.0))
 
 
+@pytest.mark.slow
 def test_a_compressed_gigabyte_is_refused_unread(plain: Path) -> None:
     def swell(name: str, content: bytes) -> bytes:
         return bytes(GIGABYTE) if name.endswith("data/0") else content

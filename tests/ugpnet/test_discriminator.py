@@ -109,6 +109,7 @@ def test_equal_linear_scales_at_run_time() -> None:
     torch.testing.assert_close(layer(x), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("group", [2, None])
 def test_twice_differentiable(group: StddevGroup) -> None:
     torch.manual_seed(0)
