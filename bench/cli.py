@@ -9,12 +9,17 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from bench.errors import BenchError
+from bench.errors import BenchError, TeamBroken
+from bench.executors.choice import Engine
 from bench.restore import options
+from bench.team import find_team
+
+if TYPE_CHECKING:
+    from bench.executors.base import Executor
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
@@ -29,6 +34,9 @@ Assignments = Annotated[
 ]
 ResultsFolder = Annotated[Path, typer.Option("--results", help="Where results and the store of finished work are.")]
 Workers = Annotated[int, typer.Option("--workers", min=1, help="Jobs at a time, each in a process of its own.")]
+Processes = Annotated[
+    int, typer.Option("--processes", min=1, help="Processes that do each training together, as GPUs do.")
+]
 Loaders = Annotated[int, typer.Option("--loaders", min=0, help="Processes that prepare each training's batches.")]
 Storage = Annotated[
     str | None,
@@ -53,20 +61,21 @@ FigureFolder = Annotated[Path | None, typer.Option(help="Where to write, if not 
 FigureFormats = Annotated[str, typer.Option(metavar="LIST", help="Of png, pdf and svg.")]
 Oracles = Annotated[list[Path] | None, typer.Argument(help="Oracle folders, or folders of them.", show_default=False)]
 
-INVALID = 2
+FAILED, INVALID = 1, 2
 
 
 @app.command()
 def run(suite: SuitePath, profile: ProfileName = "quick", assignments: Assignments = None,
-        results: ResultsFolder = Path("results"), workers: Workers = 1, loaders: Loaders = 0) -> None:  # fmt: skip
+        results: ResultsFolder = Path("results"), workers: Workers = 1, processes: Processes = 1,
+        loaders: Loaders = 0) -> None:  # fmt: skip
     """Train, evaluate, time and report a suite. What is done already is not done again."""
 
-    def call() -> int:
+    def call(executor: Executor) -> int:
         from bench.commands import run_suite
 
-        return run_suite(suite, profile, assignments or [], results, workers, loaders)
+        return run_suite(suite, profile, assignments or [], results, executor, loaders)
 
-    _guard(call)
+    _guard(lambda: _on(Engine(workers, processes), results, loaders, call))
 
 
 @app.command()
@@ -85,19 +94,23 @@ def plan(suite: SuitePath, profile: ProfileName = "quick", assignments: Assignme
 @app.command()
 def sweep(
     suite: SuitePath, profile: ProfileName = "quick", assignments: Assignments = None,
-    results: ResultsFolder = Path("results"), loaders: Loaders = 0, storage: Storage = None, dry_run: DryRun = False,
+    results: ResultsFolder = Path("results"), workers: Workers = 1, processes: Processes = 1, loaders: Loaders = 0,
+    storage: Storage = None, dry_run: DryRun = False,
 ) -> None:  # fmt: skip
     """Search the fields that a suite's section `sweep` names; trials share what they can. Run it again to resume, several
     times at once to go faster."""
 
-    def call() -> int:
-        from bench.sweep.command import show_sweep, sweep_suite
+    def show() -> int:
+        from bench.sweep.command import show_sweep
 
-        if dry_run:
-            return show_sweep(suite, profile, assignments or [], results)
-        return sweep_suite(suite, profile, assignments or [], results, loaders, storage)
+        return show_sweep(suite, profile, assignments or [], results)
 
-    _guard(call)
+    def call(executor: Executor) -> int:
+        from bench.sweep.command import sweep_suite
+
+        return sweep_suite(suite, profile, assignments or [], results, executor, loaders, storage)
+
+    _guard(show if dry_run else lambda: _on(Engine(workers, processes), results, loaders, call))
 
 
 @app.command()
@@ -335,6 +348,25 @@ def main() -> None:
     app()
 
 
+def _on(engine: Engine, results: Path, loaders: int, lead: Callable[[Executor], int]) -> int:
+    """What `lead` returns in this process, or in the first of a team; the others of a team help it."""
+    engine.check()
+    team = find_team()
+    if engine.processes > 1 and team.size == 1:
+        from bench.launch import launch
+
+        return launch(engine.processes, sys.argv[1:])
+    if team.leads:
+        with engine.open() as executor:
+            return lead(executor)
+    from bench.executors.team import follow
+    from bench.store import Store
+    from bench.train.execution import Execution
+
+    follow(Store(results), Execution(loaders=loaders))
+    return 0
+
+
 def _guard(call: Callable[[], int]) -> None:
     """End with the call's exit code; a user's mistake is one message and exit code 2, Ctrl-C 130, SIGTERM 143."""
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -344,6 +376,8 @@ def _guard(call: Callable[[], int]) -> None:
         code = call()
     except BenchError as error:
         code = _complain(str(error), INVALID)
+    except TeamBroken as error:
+        code = _complain(str(error), FAILED)
     except (KeyboardInterrupt, SystemExit) as stopped:  # from a training, which has saved how far it is
         _stop(signal.SIGINT if isinstance(stopped, KeyboardInterrupt) else signal.SIGTERM)
     except OSError as error:

@@ -29,5 +29,9 @@ class OutOfMemory(BenchError):
     """Memory that a job asked for and did not get: the message names what to make smaller."""
 
 
+class TeamBroken(BaseException):
+    """A process failed where the others of its team wait for it: it ends at once, whoever catches exceptions on the way."""
+
+
 class StoreError(BenchError):
     """A results folder that cannot be written or a stored artefact that is damaged."""

@@ -13,6 +13,7 @@ from bench.env import package_versions
 from bench.errors import StoreError
 from bench.job import Job, Kind
 from bench.store import Store
+from bench.team import find_team
 
 if TYPE_CHECKING:
     from bench.train.execution import Execution
@@ -26,6 +27,9 @@ WORK: Mapping[Kind, str] = {
     "measure": "bench.measure:measure_method",
 }
 """Imported when first needed, so that a run with nothing to do starts at once."""
+
+TOGETHER: frozenset[Kind] = frozenset({"train"})
+"""Kinds that all processes of a team do together; any other is a single process' work."""
 
 
 @dataclass(frozen=True)
@@ -63,13 +67,20 @@ def run_job(job: Job, store: Store, execution: Execution, tell: OnProgress) -> b
         if store.has(job.key):  # another process finished it while we waited
             return False
         _refuse_damaged(job, store)
-        module, function = WORK[job.kind].split(":")
-        work: Callable[[Job, Workplace], Mapping[str, Any]] = getattr(importlib.import_module(module), function)
+        if job.kind in TOGETHER:
+            find_team().tell(job)  # the others wait to hear it: only from here on is there work for them
         started = time.monotonic()
-        facts = work(job, Workplace(store, folder, execution, tell))
+        facts = do(job, Workplace(store, folder, execution, tell))
         spent = round(time.monotonic() - started, 3)
         store.commit(job, folder, {"seconds": spent, "packages": dict(package_versions()), **facts})
     return True
+
+
+def do(job: Job, place: Workplace) -> Mapping[str, Any]:
+    """The work itself: it leaves the job's files in `place.folder` and returns facts for its record."""
+    module, function = WORK[job.kind].split(":")
+    work: Callable[[Job, Workplace], Mapping[str, Any]] = getattr(importlib.import_module(module), function)
+    return work(job, place)
 
 
 def _refuse_damaged(job: Job, store: Store) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import degradations, metrics, official, weights
+from bench.data.pairs import BATCHES_VERSION
 from bench.data.sources import Source, open_source
 from bench.device import describe_device
 from bench.digest import known_digest
@@ -230,7 +231,7 @@ class _Planner:
         identity: dict[str, Any] = {
             "method": row.method, "version": method.version, "stage": stage.name,
             "config": stage.config.model_dump(mode="json"), "budget": stage.budget.model_dump(mode="json"),
-            "train": self._source("train").fingerprint(), "seed": seed,
+            "train": self._source("train").fingerprint(), "batches": BATCHES_VERSION, "seed": seed,
         }  # fmt: skip
         if pairs:
             identity |= {"degradation": self.degradation, "scale": self.suite.task.scale, "data_seed": self.file.seed}

@@ -106,9 +106,13 @@ class Store:
     def working(self, key: str) -> Iterator[Path]:
         """The job's working folder, locked against other processes; waits for one that holds it."""
         with self.locked(key):
-            folder = self.folder / ".work" / key
+            folder = self.work(key)
             folder.mkdir(parents=True, exist_ok=True)
             yield folder
+
+    def work(self, key: str) -> Path:
+        """Where the job is worked on; `working` makes the folder."""
+        return self.folder / ".work" / key
 
     @contextmanager
     def locked(self, name: str, wait: bool = True) -> Iterator[bool]:

@@ -14,9 +14,13 @@ from torch import Tensor
 from bench.data.sources import Source
 from bench.degradations import Operator, degrade, total_scale
 from bench.errors import DataError
+from bench.team import Team
 from ugpnet.recipe import Batch, Flip, View
 
 Pixels = NDArray[np.float32]
+
+BATCHES_VERSION = 2
+"""Raised when other crops or flips come from the same seed: part of every training's key."""
 
 
 class Pairs:
@@ -77,6 +81,9 @@ class TrainingBatches:
     `flips` is made with probability 1/2, equally on lq and gt; True stands for the horizontal flip alone, as
     face recipes have it. `torch.utils.data.DataLoader(batches, batch_size=None, sampler=range(first, last))`
     makes them in worker processes.
+
+    Of each batch a process of a `team` makes its places alone; put together, they are the same batch, whatever the team's size.
+    Only the batch's generator, for what recipes draw themselves, is another in each.
     """
 
     def __init__(
@@ -86,6 +93,7 @@ class TrainingBatches:
         batch_size: int,
         patch: int | None = None,
         flips: bool | Sequence[Flip] = False,
+        team: Team = Team(),
     ) -> None:
         if patch is not None and patch % pairs.scale:
             raise DataError(f"a training patch of {patch} pixels is no multiple of the scale {pairs.scale}")
@@ -93,14 +101,14 @@ class TrainingBatches:
         self._seed = seed
         self._batch_size = batch_size
         self._patch = patch
+        self._team = team
         self._flips = (("horizontal",) if flips else ()) if isinstance(flips, bool) else tuple(flips)
 
     def batch(self, step: int) -> Batch:
         """lq (B, 3, h, w) and gt (B, 3, H, W); float32 in [0, 1]. DataError if sizes differ."""
-        rng = np.random.Generator(np.random.PCG64(self._seeds("augment", step)))
         visits = self._visits(step)
-        made = [self._augment(*self._pairs.pixels(index, visit), index, rng) for index, visit in visits]
-        for (_, gt, _), (index, _) in zip(made, visits, strict=True):
+        made = [self._augment(*self._pairs.pixels(index, visit), index, draw) for index, visit, draw in visits]
+        for (_, gt, _), (index, _, _) in zip(made, visits, strict=True):
             if gt.shape != made[0][1].shape:
                 raise DataError(
                     f"{self._pairs.ids[index]}: {gt.shape[1]} x {gt.shape[0]} pixels in a batch with one of "
@@ -112,16 +120,22 @@ class TrainingBatches:
     def __getitem__(self, step: int) -> Batch:
         return self.batch(step)
 
-    def _visits(self, step: int) -> list[tuple[int, int]]:
-        """(image, visit) of each place in the batch; visits count from 1, since 0 is evaluation's."""
-        places = [divmod(step * self._batch_size + i, len(self._pairs)) for i in range(self._batch_size)]
+    def _visits(self, step: int) -> list[tuple[int, int, int]]:
+        """(image, visit, draw) of each of our places in the batch; visits count from 1, since 0 is evaluation's, and draws are
+        numbered through all batches.
+        """
+        draws = [step * self._batch_size + place for place in self._team.places(self._batch_size)]
+        places = [divmod(draw, len(self._pairs)) for draw in draws]
         orders = {epoch: self._order(epoch) for epoch in {epoch for epoch, _ in places}}
-        return [(int(orders[epoch][place]), epoch + 1) for epoch, place in places]
+        return [
+            (int(orders[epoch][place]), epoch + 1, draw) for draw, (epoch, place) in zip(draws, places, strict=True)
+        ]
 
     def _order(self, epoch: int) -> NDArray[np.int64]:
         return np.random.Generator(np.random.PCG64(self._seeds("order", epoch))).permutation(len(self._pairs))
 
-    def _augment(self, lq: Pixels, gt: Pixels, index: int, rng: np.random.Generator) -> tuple[Pixels, Pixels, View]:
+    def _augment(self, lq: Pixels, gt: Pixels, index: int, draw: int) -> tuple[Pixels, Pixels, View]:
+        rng = np.random.Generator(np.random.PCG64(self._seeds("augment", draw)))
         if self._patch is not None:
             lq, gt = self._crop(lq, gt, self._patch, index, rng)
         flips = tuple(flip for flip in self._flips if rng.random() < 0.5)
@@ -140,11 +154,12 @@ class TrainingBatches:
         return lq, gt[top * scale : top * scale + patch, left * scale : left * scale + patch]
 
     def _generator(self, step: int) -> torch.Generator:
-        state = self._seeds("recipe", step).generate_state(1, np.uint64)
+        apart = (self._team.rank,) if self._team.rank else ()
+        state = self._seeds("recipe", step, *apart).generate_state(1, np.uint64)
         return torch.Generator().manual_seed(int(state[0]))
 
-    def _seeds(self, use: Literal["order", "augment", "recipe"], number: int) -> np.random.SeedSequence:
-        return np.random.SeedSequence([self._seed, crc32(use.encode()), number])
+    def _seeds(self, use: Literal["order", "augment", "recipe"], *numbers: int) -> np.random.SeedSequence:
+        return np.random.SeedSequence([self._seed, crc32(use.encode()), *numbers])
 
 
 def _flipped(image: Pixels, flip: Flip) -> Pixels:

@@ -7,11 +7,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from bench.execute import Progress
-from bench.job import Job
+from bench.job import Job, Kind
 from bench.store import Store
 
 if TYPE_CHECKING:
     from bench.train.execution import Execution
+
+
+ALONE: frozenset[Kind] = frozenset({"measure"})
+"""Kinds whose result is a time: they run when nothing else does, after all others, on all processors."""
+
+GPU_FAILED = "not begun, as the GPU failed in {!r}; the same command goes on from there"
+"""Why jobs fail once the GPU refuses all work, with the label of the job that lost it."""
 
 
 class Watcher(Protocol):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bench.executors.attempt import attempt
-from bench.executors.base import Outcome, Watcher
+from bench.executors.base import GPU_FAILED, Outcome, Watcher
 from bench.job import Job
 from bench.store import Store
 
@@ -29,7 +29,7 @@ class LocalExecutor:
             elif (blocked := outcome.blocked_by(job) or lost) is not None:
                 outcome.failed[job.key] = blocked
             elif self._one(job, store, execution, watcher, outcome):
-                lost = f"not begun, as the GPU failed in {job.label!r}; the same command goes on from there"
+                lost = GPU_FAILED.format(job.label)
         return outcome
 
     def _one(self, job: Job, store: Store, execution: Execution, watcher: Watcher, outcome: Outcome) -> bool:

@@ -12,7 +12,7 @@ from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any
 
 from bench.executors.attempt import Attempt
-from bench.executors.base import Outcome, Watcher
+from bench.executors.base import ALONE, Outcome, Watcher
 from bench.executors.seat import Seat, work_at
 from bench.job import Job
 from bench.store import Store
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
 PRELOADED = ("bench.train.stage", "bench.evaluate")
 """Imported once, by the server that every job's process is forked from: seconds that no job waits for."""
-
-ALONE = frozenset({"measure"})
-"""Kinds whose result is a time: they run when nothing else does, after all others, on all processors."""
 
 POLL_SECONDS = 0.5
 """Between two looks at whether the run is to stop."""
@@ -80,6 +77,8 @@ class _Shift:
         left = list(jobs)
         while left or self.running:
             left = [job for job in left if not self._begin(job)]
+            if left and not self.running:  # an input was found damaged and is gone; the job's failure says so
+                self._start(left.pop(0))
             self._listen()
             interrupt.obey()
 

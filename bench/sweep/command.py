@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from bench.cost import expected_seconds
-from bench.executors.local import LocalExecutor
+from bench.executors.base import Executor
 from bench.plan import Plan
 from bench.store import Store
 from bench.suite import Suite, load_suite
@@ -35,7 +35,7 @@ from bench.view import plan_table
 
 
 def sweep_suite(
-    path: Path, profile: str, assignments: Sequence[str], results: Path, loaders: int, storage: str | None
+    path: Path, profile: str, assignments: Sequence[str], results: Path, executor: Executor, loaders: int, storage: str | None
 ) -> int:
     """0 if a trial has values, 1 if all that ended failed."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -51,7 +51,7 @@ def sweep_suite(
         console.print(f"study {study.study_name!r} in {_place(storage, folder)}", highlight=False, soft_wrap=True)
         with SweepView(console, subject.sweep.space, count_trials(subject.sweep)) as view:
             view.show(read_record(study, subject.sweep.space, objectives))
-            worker = Worker(subject, objectives, course, claims, kept, store, execution, LocalExecutor(), view)
+            worker = Worker(subject, objectives, course, claims, kept, store, execution, executor, view)
             in_time = worker.work()
         record = read_record(study, subject.sweep.space, objectives)
         return _conclude(console, folder, subject, study, record, in_time)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from bench.team import Team
 from ugpnet.recipe import Batch, View
 
 
@@ -38,11 +39,12 @@ class _Steps(Dataset[tuple[Tensor, Tensor, torch.Generator, tuple[View, ...]]]):
 
 
 def stream(
-    source: BatchSource, steps: range, loaders: int, device: torch.device
+    source: BatchSource, steps: range, loaders: int, device: torch.device, team: Team = Team()
 ) -> Generator[tuple[int, Batch], None, None]:
     """Each step with its batch on `device`; close it to stop the loaders.
 
-    The tensors are fresh copies, so that they are aligned alike whoever made them.
+    The tensors are fresh copies, so that they are aligned alike whoever made them. No process of the `team` begins a step
+    before all have their share of it: a file that one of them cannot read ends the training in all.
     """
     if not steps:
         return
@@ -50,14 +52,17 @@ def stream(
         _Steps(source), batch_size=None, sampler=steps, num_workers=loaders, pin_memory=device.type == "cuda",
         worker_init_fn=_leave_signals_to_the_loop, generator=torch.Generator(),
     )  # fmt: skip
-    for step, (lq, gt, generator, views) in zip(steps, loader, strict=True):
+    arriving = iter(loader)
+    for step in steps:
+        with team.together():
+            lq, gt, generator, views = next(arriving)
         lq, gt = (image.to(device, non_blocking=True, copy=True) for image in (lq, gt))
         yield step, Batch(lq, gt, generator, tuple(views))  # which the loader made a list
 
 
 def split(batch: Batch, parts: int) -> Iterator[Batch]:
-    """The batch in that many parts, as even as they come, the larger ones first; they share its generator."""
-    lengths = [len(part) for part in torch.arange(len(batch.gt)).tensor_split(parts)]
+    """The batch in that many parts, or single images, as even as they come, the larger ones first; they share its generator."""
+    lengths = [len(part) for part in torch.arange(len(batch.gt)).tensor_split(min(parts, len(batch.gt)))]
     views = iter(batch.views)
     for lq, gt in zip(batch.lq.split(lengths), batch.gt.split(lengths), strict=True):
         yield Batch(lq, gt, batch.generator, tuple(islice(views, len(gt))))

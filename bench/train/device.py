@@ -16,23 +16,28 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
 from bench.errors import Unavailable
+from bench.team import join_team
 
 _LAYERS = 0x1A7E5  # keeps what layers draw apart from what the batch draws, seeded by (seed, step) alone
 
 
 def open_accelerator(precision: Literal["fp32", "bf16", "fp16"], device: str) -> Accelerator:
-    """An accelerator for one run. Raises Unavailable where this machine lacks the device or the precision."""
+    """An accelerator for one run, its team joined. Raises Unavailable where this machine lacks the device or the precision."""
+    team = join_team(device == "cpu")
+    cpu = device == "cpu" or (
+        team.size > 1 and not torch.cuda.is_available()
+    )  # else accelerate would see no team there
     # accelerate keeps its first device and precision for the whole process; the runs in one may differ.
     AcceleratorState._reset_state(reset_partial_state=True)
-    accelerator = Accelerator(mixed_precision="no" if precision == "fp32" else precision, cpu=device == "cpu")
+    accelerator = Accelerator(mixed_precision="no" if precision == "fp32" else precision, cpu=cpu)
     kind = accelerator.device.type
     if device not in ("auto", kind):
         raise Unavailable(f"device: no {device} on this machine; use auto")
     if precision == "fp16" and kind == "cpu":
         # accelerate would go on in fp32 without a word.
         raise Unavailable("precision: fp16 needs a GPU; use fp32 or bf16")
-    if accelerator.num_processes > 1:
-        raise Unavailable("training runs in one process per job; start bench without a distributed launcher")
+    if accelerator.num_processes != team.size:
+        raise Unavailable(f"device: accelerate found {accelerator.num_processes} of {team.size} processes")
     return accelerator
 
 
@@ -60,9 +65,12 @@ def reproducible(deterministic: bool, device: torch.device) -> Iterator[None]:
         torch.backends.cudnn.benchmark = benchmark
 
 
-def seed_layers(seed: int, step: int, device: torch.device) -> None:
-    """Seed what layers draw from (dropout, noise) by (seed, step), so that a resumed step draws the same."""
-    state = int(np.random.SeedSequence((seed, step, _LAYERS)).generate_state(1, np.uint64)[0])
+def seed_layers(seed: int, step: int, device: torch.device, rank: int = 0) -> None:
+    """Seed what layers draw from (dropout, noise) by (seed, step), so that a resumed step draws the same; each process of a
+    team draws for images of its own.
+    """
+    apart = (rank,) if rank else ()
+    state = int(np.random.SeedSequence((seed, step, _LAYERS, *apart)).generate_state(1, np.uint64)[0])
     # torch.manual_seed also visits every absent backend, which takes a fifth of a millisecond.
     torch.default_generator.manual_seed(state)
     if device.type != "cpu":

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+STOPPING = (signal.SIGINT, signal.SIGTERM)
+
 
 class Interrupt:
     """The request to stop that has come in, if any. A second one is not put off."""
@@ -35,7 +37,7 @@ def deferred() -> Iterator[Interrupt]:
     if threading.current_thread() is not threading.main_thread():
         yield interrupt
         return
-    obeyed = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) != signal.SIG_IGN]
+    obeyed = [n for n in STOPPING if signal.getsignal(n) != signal.SIG_IGN]
     before = {number: signal.signal(number, interrupt.receive) for number in obeyed}
     try:
         yield interrupt

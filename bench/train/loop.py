@@ -9,16 +9,20 @@ the start: a recipe with parts that stay in eval mode overrides `train`.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
+from bench.errors import TeamBroken, TrainingDiverged
+from bench.team import Team
 from bench.train import checkpoint, snapshot
 from bench.train.batches import BatchSource, stream
 from bench.train.device import open_accelerator, peak_memory, reproducible, reset_peak_memory
 from bench.train.execution import Execution
-from bench.train.interrupt import deferred
+from bench.train.interrupt import STOPPING, Interrupt, deferred
 from bench.train.log import Row
 from bench.train.tracking import Trackers
 from bench.train.training import Training
@@ -68,6 +72,7 @@ def fit(
     validate: Callable[[Recipe], float] | None = None,
     on_step: Callable[[Progress], None] | None = None,
     trackers: Trackers | None = None,
+    team: Team = Team(),
 ) -> Fitted:
     """Train `recipe` for `budget.iterations` steps, going on from the newest checkpoint in `run_dir`, if any.
 
@@ -77,33 +82,39 @@ def fit(
     steps and after the last. `trackers` are told every row of the log, before a checkpoint holds it. `recipe` is trained in
     place and ends with its last, not averaged, weights.
 
+    Every process of a `team` calls this with its share of the batches and returns the same. The first alone writes
+    checkpoints, and only its `on_step` and `trackers` are told; `validate` is to return the same number in all.
+
     Raises TrainingDiverged where a loss or weight is not finite, StoreError where the checkpoint is another
     run's, Unavailable where the device or precision is missing; KeyboardInterrupt or SystemExit, after a
-    checkpoint, when the process is asked to stop.
+    checkpoint, when the process, or one of its team, is asked to stop; TeamBroken where it fails in the middle of a step, in
+    which the others cannot go on.
     """
     if budget.select == "best_psnr" and not (validate and budget.validate_every):
         raise ValueError("budget.select best_psnr needs budget.validate_every and a validate function")
     accelerator = open_accelerator(budget.precision, execution.device)
     with reproducible(execution.deterministic, accelerator.device), deferred() as interrupt:
-        training = Training(recipe, budget, seed, accelerator)
+        training = Training(recipe, budget, seed, accelerator, team)
         reset_peak_memory(training.device)
         autosave = Autosave(training, run_dir, execution)
         trackers = trackers or Trackers()
         trackers.start(training.log.rows, training.done)
         steps = range(training.done, budget.iterations)
-        with closing(stream(batches, steps, execution.loaders, training.device)) as arriving:
+        with closing(stream(batches, steps, execution.loaders, training.device, team)) as arriving:
             for step, batch in arriving:
-                training.step(batch, step)
-                if _due(training, execution.log_every):
-                    training.log.close_window(training.done)
-                if validate is not None and budget.validate_every and _due(training, budget.validate_every):
-                    training.validate(validate)
+                with _in_step(team, step):
+                    training.step(batch, step)
+                    if _due(training, execution.log_every):
+                        training.log.close_window(training.done)
+                    if validate is not None and budget.validate_every and _due(training, budget.validate_every):
+                        training.validate(validate)
                 trackers.tell(training.log.rows)
-                if interrupt.received or autosave.due():
+                if _save_now(team, interrupt, autosave):
                     autosave.save()
                 interrupt.obey()
-                if on_step is not None:
-                    _report(training, autosave, on_step)
+                with team.together():
+                    if on_step is not None:
+                        _report(training, autosave, on_step)
     best = training.best
     return Fitted(
         weights=best.weights if best else training.weights(),
@@ -144,9 +155,35 @@ class Autosave:
 
     def save(self) -> None:
         if self._training.done > self._saved_step:
-            checkpoint.save(self._run_dir, snapshot.take(self._training, self.seconds))
+            self._training.check()
+            with self._training.team.together():
+                if self._training.team.leads:
+                    checkpoint.save(self._run_dir, snapshot.take(self._training, self.seconds))
             self._saved_step = self._training.done
             self._saved_at = time.monotonic()
+
+
+def _save_now(team: Team, interrupt: Interrupt, autosave: Autosave) -> bool:
+    """Whether a process of the team finds a checkpoint due, or is asked to stop: then all of them are."""
+    due = autosave.due()
+    if team.size > 1:  # one message for all that is asked
+        flags = team.add(torch.tensor([due, *(interrupt.received is number for number in STOPPING)], dtype=torch.int))
+        due, *asked = flags.bool().tolist()
+        interrupt.received = next((number for number, up in zip(STOPPING, asked, strict=True) if up), None)
+    return due or interrupt.received is not None
+
+
+@contextmanager
+def _in_step(team: Team, step: int) -> Iterator[None]:
+    """A process that fails here alone ends at once, for the others wait for its gradients and whoever started all ends them."""
+    try:
+        yield
+    except TrainingDiverged:  # of sums that all processes have
+        raise
+    except Exception as error:
+        if team.size == 1:
+            raise
+        raise TeamBroken(f"process {team.rank} of {team.size} failed in step {step}: {error}") from error
 
 
 def _due(training: Training, every: int) -> bool:

@@ -16,8 +16,7 @@ from ugpnet.recipe import Recipe
 
 
 def take(training: Training, seconds: float) -> Checkpoint:
-    """Everything that the steps to come depend on. Raises TrainingDiverged rather than record a bad step."""
-    training.check()
+    """Everything that the steps to come depend on, of a training that was checked to be worth it."""
     tensors = {**_live(training), **_under("window", training.log.open_window())}
     for index, updater in enumerate(training.updaters):
         tensors |= _under(f"optimiser{index}", updater.state())

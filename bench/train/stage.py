@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -18,39 +19,76 @@ from bench.data.pairs import Pairs, TrainingBatches
 from bench.data.sources import open_source
 from bench.data.unchanged import unchanged
 from bench.degradations import Operator
-from bench.errors import OutOfMemory
+from bench.errors import OutOfMemory, Unavailable
 from bench.execute import Progress, Workplace
 from bench.failure import is_out_of_memory
 from bench.job import BATCH_PARTS, Job
 from bench.row import from_spec
+from bench.team import Team, join_team
 from bench.train import checkpoint
 from bench.train.loggers import open_trackers
-from bench.train.loop import fit
+from bench.train.loop import Fitted, fit
+from bench.train.tracking import Trackers
 from bench.weightfile import load_weights, save_weights
 from methods.base import Method, Stage, Task
 from ugpnet.recipe import Config, Recipe
 
 
 def train_stage(job: Job, place: Workplace) -> Mapping[str, Any]:
-    """Write `weights.safetensors` and `log.parquet` (step, name, value)."""
+    """Write `weights.safetensors` and `log.parquet` (step, name, value).
+
+    In a team every process calls this, and the first alone writes.
+    """
+    team = join_team(place.execution.device == "cpu")
     method, stage = _method_and_stage(job.spec)
-    recipe = _recipe(stage, job, place)
     with ExitStack() as stack:
         stack.enter_context(_named_memory(job, method, stage))
-        budget, trackers = stage.budget, stack.enter_context(open_trackers(job, place))
-        training = _pairs("train", job, place, stack)
-        batches = TrainingBatches(training, job.spec["seed"], budget.batch_size, budget.patch, budget.flips)
-        validation = _pairs("val", job, place, stack) if job.spec["val"] else None
+        # The first one before the others: it fills the caches that they read.
+        for turn in range(min(team.size, 2)):
+            with team.together():
+                if turn == min(team.rank, 1):
+                    work = _prepare(stage, job, place, team, stack)
         fitted = fit(
-            recipe, batches, budget, place.folder, seed=job.spec["seed"], execution=place.execution,
-            validate=partial(mean_psnr, validation) if validation else None, trackers=trackers,
+            work.recipe, work.batches, stage.budget, place.folder, seed=job.spec["seed"], execution=place.execution,
+            validate=partial(mean_psnr, work.validation, team=team) if work.validation else None,
+            trackers=work.trackers, team=team,
             on_step=lambda now: place.tell(Progress(job, now.step, now.total, now.text, now.latest)),
         )  # fmt: skip
-    save_weights(place.folder / "weights.safetensors", fitted.weights)
-    pd.DataFrame(fitted.log, columns=["step", "name", "value"]).to_parquet(place.folder / "log.parquet", index=False)
-    checkpoint.clear(place.folder)
+    if team.leads:
+        _write(fitted, place.folder)
     parts = {BATCH_PARTS: fitted.parts} if fitted.parts > 1 else {}
-    return {"seconds_training": fitted.seconds, "peak_memory": fitted.peak_memory, **parts}
+    several = {"processes": team.size} if team.size > 1 else {}
+    return {"seconds_training": fitted.seconds, "peak_memory": fitted.peak_memory, **parts, **several}
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What a training reads."""
+
+    recipe: Recipe
+    batches: TrainingBatches
+    validation: Pairs | None
+    trackers: Trackers
+
+
+def _prepare(stage: Stage, job: Job, place: Workplace, team: Team, stack: ExitStack) -> _Work:
+    """Open until `stack` is closed. Raises what opening data raises, Unavailable where there are more processes than images."""
+    budget = stage.budget
+    if budget.batch_size < team.size:
+        raise Unavailable(
+            f"{job.label}: a batch of {budget.batch_size} images for {team.size} processes; start as many at most"
+        )
+    trackers = stack.enter_context(open_trackers(job, place)) if team.leads else Trackers()
+    training = _pairs("train", job, place, stack)
+    batches = TrainingBatches(training, job.spec["seed"], budget.batch_size, budget.patch, budget.flips, team)
+    validation = _pairs("val", job, place, stack) if job.spec["val"] else None
+    return _Work(_recipe(stage, job, place), batches, validation, trackers)
+
+
+def _write(fitted: Fitted, folder: Path) -> None:
+    save_weights(folder / "weights.safetensors", fitted.weights)
+    pd.DataFrame(fitted.log, columns=["step", "name", "value"]).to_parquet(folder / "log.parquet", index=False)
+    checkpoint.clear(folder)
 
 
 def _method_and_stage(spec: Mapping[str, Any]) -> tuple[Method, Stage]:
@@ -105,13 +143,13 @@ def _pairs(name: Literal["train", "val"], job: Job, place: Workplace, stack: Exi
     return Pairs(source, operators, job.spec["data_seed"])
 
 
-def mean_psnr(pairs: Pairs, recipe: Recipe) -> float:
-    """PSNR in dB on 8-bit values, averaged over the images of `pairs`."""
+def mean_psnr(pairs: Pairs, recipe: Recipe, team: Team = Team()) -> float:
+    """PSNR in dB on 8-bit values, averaged over the images of `pairs`, of which each process of a team restores its part."""
     device = next(recipe.parameters()).device
-    values = []
-    for index in range(len(pairs)):
+    values = torch.zeros(len(pairs))
+    for index in team.places(len(pairs)):
         lq, gt = pairs.pair(index)
         restored = recipe.restore(lq[None].to(device))[0].float().cpu()
         difference = (restored.clamp(0, 1) * 255).round() - (gt * 255).round()
-        values.append(10 * torch.log10(255**2 / difference.square().mean().clamp_min(1e-10)))
-    return float(torch.stack(values).mean())
+        values[index] = 10 * torch.log10(255**2 / difference.square().mean().clamp_min(1e-10))
+    return float(team.add(values).mean())

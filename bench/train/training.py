@@ -15,11 +15,13 @@ from torch import Tensor, nn
 
 from bench.errors import TrainingDiverged
 from bench.failure import is_out_of_memory
+from bench.team import Team
 from bench.train.average import Average
 from bench.train.batches import split
 from bench.train.device import preserved_rng, release_memory, seed_layers
 from bench.train.log import LossLog, Row
 from bench.train.optim import Updater, build_updaters
+from bench.train.reduction import refuse_drift, sum_gradients, sum_terms
 from ugpnet.recipe import Batch, Budget, Player, Recipe, Shared, Term, Weights
 
 
@@ -44,13 +46,16 @@ class Best:
 class Training:
     """The state after `done` steps. Moves `recipe` to the accelerator's device and into training mode."""
 
-    def __init__(self, recipe: Recipe, budget: Budget, seed: int, accelerator: Accelerator) -> None:
+    def __init__(
+        self, recipe: Recipe, budget: Budget, seed: int, accelerator: Accelerator, team: Team = Team()
+    ) -> None:
         self.recipe = recipe.to(accelerator.device)
         self.recipe.train()
         self.recipe.zero_grad()
         self.budget = budget
         self.seed = seed
         self.accelerator = accelerator
+        self.team = team
         self.device: torch.device = accelerator.device
         self.turns = _turns(recipe)
         self.updaters = tuple(dict.fromkeys(turn.updater for turn in self.turns))
@@ -58,12 +63,13 @@ class Training:
         self.log = LossLog(_checks(self.device))
         self.best: Best | None = None
         self._separable = recipe.separable
+        self._buffers = tuple(recipe.buffers())
         self.parts = 1
         self.done = 0
 
     def step(self, batch: Batch, step: int) -> None:
         """One shared forward pass, then every player whose turn it is, then the averages."""
-        seed_layers(self.seed, step, self.device)
+        seed_layers(self.seed, step, self.device, self.team.rank)
         if self._separable:
             self._play_in_parts(self.turns[0], batch, step)
         else:
@@ -72,16 +78,20 @@ class Training:
             for turn in self.turns:
                 if step % turn.player.every == 0:
                     self._play(turn, batch, shared, step)
+            self.team.copy(self._buffers)
         self.average.update()
         self.done = step + 1
 
     def _play_in_parts(self, turn: Turn, batch: Batch, step: int) -> None:
         """The one player's optimiser step, the batch in `parts`: 1, twice as many whenever memory ends, at last images."""
-        while (terms := self._accumulate(turn, batch, step)) is None:
-            self.parts = min(2 * self.parts, len(batch.gt))
+        terms = self._accumulate(turn, batch, step)
+        while self.team.any(terms is None):
+            self.parts = min(2 * self.parts, self.budget.batch_size)
             turn.updater.optimiser.zero_grad()
             release_memory(self.device)
-        self.log.record(step, turn.player.name, terms, _total(terms))
+            terms = self._accumulate(turn, batch, step)
+        assert terms is not None
+        self._record(step, turn, terms, self._share(batch))
         self._update(turn, step)
 
     def _accumulate(self, turn: Turn, batch: Batch, step: int) -> Mapping[str, Term] | None:
@@ -93,7 +103,7 @@ class Training:
                 with _frozen(turn.others):
                     with self.accelerator.autocast():
                         terms = self.recipe.losses(turn.player.name, part, self.recipe(part, step), step)
-                        total = _total(terms) * share
+                        total = _total(terms) * (share * self._share(batch))
                     self.accelerator.backward(total)
                 for name, term in terms.items():
                     before = whole[name].value if name in whole else 0.0
@@ -115,14 +125,22 @@ class Training:
                 terms = self.recipe.losses(turn.player.name, batch, shared, step)
             if not terms:
                 return
-            total = _total(terms)
-            self.log.record(step, turn.player.name, terms, total)
-            self.accelerator.backward(total)
+            self._record(step, turn, terms, self._share(batch))
+            self.accelerator.backward(_total(terms) * self._share(batch))
         self._update(turn, step)
 
+    def _share(self, batch: Batch) -> float:
+        """Of the images of the step, this process' part: 1 where there is one process."""
+        return 1.0 if self.team.size == 1 else len(batch.gt) / self.budget.batch_size
+
+    def _record(self, step: int, turn: Turn, terms: Mapping[str, Term], share: float) -> None:
+        whole = terms if self.team.size == 1 else sum_terms(self.team, terms, share)
+        self.log.record(step, turn.player.name, whole, _total(whole))
+
     def _update(self, turn: Turn, step: int) -> None:
-        """Clip and step. Training in several processes would average the gradients here, before both."""
+        """Sum the gradients over the team, clip, step."""
         optimiser, scaler = turn.updater.optimiser, self.accelerator.scaler
+        sum_gradients(self.team, turn.updater.parameters)
         if turn.player.clip_norm is not None:
             self.accelerator.unscale_gradients(optimiser)
             nn.utils.clip_grad_norm_(turn.updater.parameters, turn.player.clip_norm)
@@ -158,8 +176,11 @@ class Training:
             }
 
     def check(self) -> None:
-        """Raises TrainingDiverged if a loss since the last check, or a trained weight now, is not finite."""
+        """Raises TrainingDiverged if a loss since the last check, or a trained weight now, is not finite, or if the processes
+        of the team hold other weights.
+        """
         self.log.check()
+        refuse_drift(self.team, (weight for turn in self.turns for weight in turn.updater.parameters), self.done)
         for turn in self.turns:
             finite = torch.stack([weight.isfinite().all() for weight in turn.updater.parameters])
             if not bool(finite.all()):

@@ -151,14 +151,14 @@ def test_every_epoch_shows_every_image_once(count, batch_size):
     visits = [visit for step in range(4 * count) for visit in made._visits(step)]
     for epoch in range(batch_size):
         part = visits[epoch * count : (epoch + 1) * count]
-        assert sorted(index for index, _ in part) == list(range(count))
-        assert {visit for _, visit in part} == {epoch + 1}
+        assert sorted(index for index, _, _ in part) == list(range(count))
+        assert {visit for _, visit, _ in part} == {epoch + 1}
 
 
 def test_epochs_are_shuffled_and_degraded_anew():
     made = batches(50, 50)
-    assert made._visits(0) != [(index, 1) for index, _ in made._visits(1)]
-    place = {index: place for place, (index, _) in enumerate(made._visits(1))}
+    assert made._visits(0) != [(index, 1, draw) for index, _, draw in made._visits(1)]
+    place = {index: place for place, (index, _, _) in enumerate(made._visits(1))}
     index = made._visits(0)[0][0]
     first, second = made.batch(0), made.batch(1)
     assert torch.equal(first.gt[0], second.gt[place[index]])
