@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 from methods.base import Facts, Prior, Stage, Upstream
 from methods.recipes.adversarial import EMA, lazy_adam
 from ugpnet.checkpoints import load_strict, unwrap
+from ugpnet.diffaugment import Augmentation, diff_augment
 from ugpnet.losses.adversarial import logistic_g_loss
 from ugpnet.losses.discrimination import LazyR1, logistic_terms
 from ugpnet.losses.regularisers import PathLengthPenalty
@@ -31,7 +32,10 @@ class Architecture(Config):
 
 
 class Training(LazyR1):
-    """BasicSR's recipe. Lazy regularisers: every n-th step, multiplied by n. A weight of 0 switches one off."""
+    """BasicSR's recipe. Lazy regularisers: every n-th step, multiplied by n. A weight of 0 switches one off.
+
+    `augment`: DiffAugment's transforms of all that the discriminator sees, in this order; all three where images are few.
+    """
 
     g_optim: Optim = lazy_adam(2e-3, every=4, schedule=HALVING)
     d_optim: Optim = lazy_adam(2e-3, every=16, schedule=HALVING)
@@ -39,6 +43,7 @@ class Training(LazyR1):
     path_weight: float = 2
     path_every: int = 4
     average: float = EMA
+    augment: tuple[Augmentation, ...] = ()
 
 
 class StyleGAN2Config(Config):
@@ -90,17 +95,25 @@ class StyleGAN2Recipe(Recipe):
         real = batch.gt * 2 - 1
         with torch.no_grad():
             fake, _ = self._synthesise(len(real), batch)
-        return logistic_terms(self.networks["discriminator"], real, fake, self.config, step)
+        return logistic_terms(self._judge(batch.generator), real, fake, self.config, step)
 
     def _generator(self, batch: Batch, step: int) -> Mapping[str, Term]:
         config, count = self.config, len(batch.gt)
         fake, _ = self._synthesise(count, batch)
-        terms = {"g": Term(1.0, logistic_g_loss(self.networks["discriminator"](fake)))}
+        terms = {"g": Term(1.0, logistic_g_loss(self._judge(batch.generator)(fake)))}
         if config.path_weight and step % config.path_every == 0:
             images, latents = self._synthesise(max(1, count // 2), batch)
             penalty = self.path_length(images, latents, batch.generator)
             terms["path"] = Term(config.path_weight * config.path_every, penalty)
         return terms
+
+    def _judge(self, generator: torch.Generator) -> Callable[[Tensor], Tensor]:
+        """The discriminator D behind new transforms T at every call: D(T(x)) wherever StyleGAN2 has D(x), R1 included.
+
+        So R1 is the gradient at the images as they are, through T: the authors' code for few images (`ns_DiffAugment_r1`, and
+        their PyTorch version) has it so; that for CIFAR and FFHQ (`ns_r1_DiffAugment`) has the gradient at T(x).
+        """
+        return lambda images: self.networks["discriminator"](diff_augment(images, self.config.augment, generator))
 
     def _synthesise(self, count: int, batch: Batch) -> tuple[Tensor, Tensor]:
         """Images and latents of fresh codes, two of them mixed with the configured probability."""

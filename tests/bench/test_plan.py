@@ -76,6 +76,10 @@ ALL_BUT_THE_PRIOR = {
             "stylegan2.budget.iterations=2",
             {"stylegan2 prior", "gfpgan restoration", "ugpnet synthesis", "ugpnet fusion"},
         ),
+        (
+            "stylegan2.training.augment=[cutout]",
+            {"stylegan2 prior", "gfpgan restoration", "ugpnet synthesis", "ugpnet fusion"},
+        ),
         ("nafnet.width=8", {"nafnet network", "ugpnet restoration", "ugpnet synthesis", "ugpnet fusion"}),
         ("degradation.0.kernel_size=9", ALL_BUT_THE_PRIOR),
         ("seeds=[1]", ALL_BUT_THE_PRIOR | {"stylegan2 prior"}),

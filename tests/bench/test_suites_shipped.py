@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -65,6 +66,16 @@ def test_twelve_trainings_of_an_ablation_are_seven() -> None:
 def test_suites_share_their_trainings(name: str, other: str, own: int) -> None:
     there = {job.key for job in quick(other).jobs if job.kind == "train"}
     assert sum(job.kind == "train" and job.key not in there for job in quick(name).jobs) == own
+
+
+def test_the_tutorial_s_suite_starts_from_the_prior_of_faces(images: Path, tmp_path: Path) -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", (SUITES.parent / "docs" / "tutorial.md").read_text(), re.DOTALL)
+    path = tmp_path / "mine.yaml"
+    path.write_text(blocks[-1].replace("suites/deblur.yaml", str(SUITES / "deblur.yaml")))
+    deblur = make_plan(load_suite(path, assignments=[f"data.root={images}"]))
+    prior = make_plan(load_suite(SUITES / "prior.yaml", "faces64", [f"data.root={images}"]))
+    [trained] = (job for job in prior.jobs if job.kind == "train")
+    assert deblur.users(trained.key) == 3  # GFP-GAN, UGPNet's synthesis and its fusion
 
 
 def test_the_regressors_come_from_the_ablation() -> None:

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bench.train.loop import fit
+from bench.train.execution import Execution
+from bench.train.loop import Fitted, Progress, fit
 from methods.base import Task
 from methods.stylegan2 import EMA, Architecture, StyleGAN2, StyleGAN2Config, StyleGAN2Recipe, Training
 from ugpnet.checkpoints import CheckpointMismatch
@@ -140,6 +141,74 @@ def test_both_networks_train_and_the_generator_is_averaged(tmp_path: Path) -> No
     assert not torch.equal(averaged, last)
     assert (averaged - last).norm() < (before[f"generator.{name}"] - last).norm()
     assert set(fitted.weights) == {"generator", "discriminator"}
+
+
+# ---- few images ----
+
+
+def seen(recipe: StyleGAN2Recipe) -> list[Tensor]:
+    """What the discriminator is given from now on."""
+    fed: list[Tensor] = []
+    recipe.networks["discriminator"].register_forward_pre_hook(lambda _, inputs: fed.append(inputs[0]))
+    return fed
+
+
+def test_all_that_the_discriminator_sees_is_augmented() -> None:
+    """Holes in real, fake and R1's images, each set of them with draws of its own, and in the generator's."""
+    recipe, batch = build_recipe(Training(augment=("cutout",))), Images().batch(0)
+    fed = seen(recipe)
+    recipe.losses("discriminator", batch, {}, 0)
+    recipe.losses("generator", batch, {}, 1)
+    holes = [(images == 0).all(1) for images in fed]
+    assert [hole.any(2).any(1).tolist() for hole in holes] == [[True] * 4] * 4
+    assert not any(torch.equal(one, other) for one, other in zip(holes, holes[1:], strict=False))
+    assert not torch.equal(holes[0], holes[2])
+    for images, hole in ((fed[0], holes[0]), (fed[2], holes[2])):
+        assert torch.equal(images, torch.where(hole[:, None], 0, batch.gt * 2 - 1))
+
+
+def test_r1_under_augmentation_is_the_gradient_through_it() -> None:
+    recipe, batch = build_recipe(Training(augment=("translation", "cutout"))), Images().batch(0)
+    fed = seen(recipe)
+    terms = recipe.losses("discriminator", batch, {}, 0)
+    at = fed[2].detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(recipe.networks["discriminator"](at).sum(), at)
+    # Pixels in a hole or from outside the image depend on no pixel of it.
+    expected = torch.where((at == 0).all(1, keepdim=True), 0, gradient).square().sum((1, 2, 3)).mean()
+    torch.testing.assert_close(terms["r1"].value.detach(), expected)
+    terms["r1"].value.backward()
+    assert has_gradients(recipe.networks["discriminator"])
+    assert batch.gt.grad is None
+
+
+def test_the_generator_learns_through_the_augmentation() -> None:
+    recipe = build_recipe(Training(augment=("color", "translation", "cutout")))
+    recipe.losses("generator", Images().batch(1), {}, 1)["g"].value.backward()
+    generator = recipe.networks["generator"]
+    for name in ("constant_input.weight", "to_rgbs.1.modulated_conv.weight", "style_mlp.1.weight"):
+        gradient = generator.get_parameter(name).grad
+        assert gradient is not None
+        assert gradient.abs().sum() > 0, name
+
+
+def test_an_augmented_training_resumes_to_the_same_bits(tmp_path: Path) -> None:
+    def train(folder: str, steps: int, stop: int | None = None) -> Fitted:
+        def on_step(now: Progress) -> None:
+            if now.step == stop:
+                raise InterruptedError
+
+        recipe = build_recipe(Training(augment=("color", "translation", "cutout"), r1_every=2, path_every=2))
+        execution = Execution(device="cpu", checkpoint_every=1, log_every=1)
+        budget = Budget(iterations=steps, batch_size=4)
+        return fit(recipe, Images(), budget, tmp_path / folder, seed=0, execution=execution, on_step=on_step)
+
+    whole = train("whole", 5)
+    with pytest.raises(InterruptedError):
+        train("stopped", 5, stop=3)
+    resumed = train("stopped", 5)
+    assert resumed.log == whole.log
+    for name, state in whole.weights.items():
+        assert all(torch.equal(value, resumed.weights[name][key]) for key, value in state.items())
 
 
 # ---- samples and files ----
