@@ -67,7 +67,9 @@ class LmdbImages:
                 value: bytes | None = transaction.get(stem(name).encode())  # its key, by BasicSR
                 return value
         except lmdb.Error as error:
-            raise DataError(f"{self._folder}: cannot be read as an lmdb ({error}); make it anew") from None
+            raise DataError(
+                f"{self._folder}: cannot be read as an lmdb ({error}); check the path, or make it anew"
+            ) from None
 
     def _require_whole(self, database: Any) -> None:
         """A page behind the file's end would end this process instead of raising anything."""

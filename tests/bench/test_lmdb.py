@@ -203,7 +203,7 @@ def test_a_database_cut_off_is_refused_before_it_ends_the_process(faces):
 @pytest.mark.parametrize("content", [b"", b"no database" * 800, np.random.default_rng(0).bytes(8192)])
 def test_what_is_no_database_is_refused(faces, content):
     (faces / "faces.lmdb/data.mdb").write_bytes(content)
-    with pytest.raises(DataError, match=r"faces\.lmdb: cannot be read as an lmdb \(.*\); make it anew"):
+    with pytest.raises(DataError, match=r"faces\.lmdb: cannot be read as an lmdb \(.*\); check the path"):
         opened(faces)
 
 

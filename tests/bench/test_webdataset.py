@@ -121,8 +121,16 @@ def test_one_shard_and_some_shards(faces):
 
 
 def test_parts_are_chosen_by_extension(tmp_path):
-    files = {"a.jpg": encoded(pixels(), "JPEG"), "a.mask.png": png(1), "a.cls": b"3", "dir.x/b.JPG": encoded(pixels(seed=2), "JPEG")}
-    shard(tmp_path / "shards/s.tar", {f"./{name}": content for name, content in files.items()} | {".hidden": b"", "no dot": b""})
+    jpeg = encoded(pixels(), "JPEG")
+    files = {
+        "./a.jpg": jpeg,
+        "./a.mask.png": png(1),
+        "./a.cls": b"3",
+        "./dir.x/b.JPG": jpeg,
+        ".hidden": b"",
+        "no dot": b"",
+    }
+    shard(tmp_path / "shards/s.tar", files)
     assert list(opened(tmp_path).ids) == ["s/a.jpg", "s/dir.x/b.jpg"]
     assert opened(tmp_path, column="jpg").fingerprint() == opened(tmp_path).fingerprint()
     assert list(opened(tmp_path, column="mask.png", on_error="skip").ids) == ["s/a.mask.png"]
@@ -288,7 +296,9 @@ def test_a_name_that_leads_out_is_refused(tmp_path, name):
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE])
 def test_a_link_is_refused(tmp_path, kind):
     shard(tmp_path / "shards/s.tar", {"ok.png": png(0)}, entry("b.png", type=kind, linkname="/etc/passwd"))
-    refused(tmp_path, r"shards/s\.tar: 'b\.png' is a link to '/etc/passwd', no file; write it anew with `tar --dereference")
+    refused(
+        tmp_path, r"shards/s\.tar: 'b\.png' is a link to '/etc/passwd', no file; write it anew with `tar --dereference"
+    )
 
 
 def test_a_device_is_refused(tmp_path):
@@ -343,7 +353,9 @@ def test_what_is_no_tar_is_refused(tmp_path, content):
 def test_a_compressed_shard_says_what_to_do(faces):
     path = faces / "shards/faces-000001.tar"
     path.write_bytes(gzip.compress(path.read_bytes()))
-    refused(faces, r"faces-000001\.tar: is compressed, so that single images cannot be read; decompress it once: gzip -d")
+    refused(
+        faces, r"faces-000001\.tar: is compressed, so that single images cannot be read; decompress it once: gzip -d"
+    )
 
 
 def test_a_size_below_zero_does_not_go_round_for_ever(tmp_path):
