@@ -108,7 +108,10 @@ def test_a_method_may_be_written_out_in_full(validator: Draft202012Validator, na
         ("degradation", [{"op": "gaussian_noise", "sigma": [0.1, 0.2]}, {"op": "jpeg", "quality": 30}]),
         ("data/train", {"source": "folder", "path": "faces", "fit": "random_crop", "size": 8}),
         ("data/val", {"source": "photos"}),
-        ("data/train", {"source": "webdataset", "path": "faces-{000..069}.tar", "column": "png", "lq_column": "lq.png"}),
+        (
+            "data/train",
+            {"source": "webdataset", "path": "faces-{000..069}.tar", "column": "png", "lq_column": "lq.png"},
+        ),
         ("data/train", {"source": "lmdb", "path": "faces.lmdb", "fit": "random_crop", "size": 8, "on_error": "skip"}),
         ("measure", {"batch": 2}),
         ("ablation", {"base": "ugpnet", "variants": {"w/o R_se": {"structure_encoder": False, "fusion": None}}}),
