@@ -37,7 +37,6 @@ class LmdbImages:
         listed = [name for name, _ in read_meta_info(folder / "meta_info.txt")]
         check_unique(map(stem, listed), f"{folder / 'meta_info.txt'}")
         self.names = sorted(listed, key=natural_key)
-        self._place = file_key(folder / "data.mdb")
         self._value(self.names[0])
 
     def label(self, name: str) -> str:
@@ -53,7 +52,10 @@ class LmdbImages:
 
     def key(self, name: str) -> str:
         """See `Collection`."""
-        return f"{self._place}|{name}"
+        try:
+            return f"{file_key(self._folder / 'data.mdb')}|{name}"
+        except OSError:  # gone: reading it says so
+            return ""
 
     def _value(self, name: str) -> bytes | None:
         lmdb = _library()

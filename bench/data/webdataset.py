@@ -56,7 +56,7 @@ class Samples:
         check_unique((name for name, _ in found), self.title)
         self._samples = dict(sorted(found, key=lambda named: natural_key(named[0])))
         self.names = list(self._samples)
-        self._places = {shard: file_key(shard) for shard in shards.values()}
+        self._stamps: dict[Path, str] = {}
         self._open: dict[Path, io.FileIO] = {}
 
     def label(self, name: str) -> str:
@@ -79,8 +79,17 @@ class Samples:
         return Encoded(f"{self.label(name)}.{extension}", Stretch(self, self._samples[name].shard, offset, size))
 
     def key(self, name: str, column: str | None) -> str:
-        """What the image is known by while its shard is unchanged."""
-        return f"{self._places[self._samples[name].shard]}|{self.part(name, column)[1]}"
+        """What the image is known by while its shard is unchanged; one that was replaced meanwhile is opened anew."""
+        _, offset, size = self.part(name, column)
+        shard = self._samples[name].shard
+        try:
+            stamp = file_key(shard)
+        except OSError:  # gone: reading it says so
+            return ""
+        if self._stamps.setdefault(shard, stamp) != stamp:
+            self._stamps[shard] = stamp
+            self._open.pop(shard, None)
+        return f"{stamp}|{offset}|{size}"
 
     def read(self, shard: Path, offset: int, size: int) -> bytes:
         """Bytes of a shard, fewer where it has been cut off meanwhile. Children of this process may use the same files."""

@@ -100,7 +100,17 @@ def test_only_what_changed_is_looked_at_again(faces, monkeypatch):
     database(faces / "faces.lmdb", {str(seed): png(seed + 1) for seed in range(12)})
     source = opened(faces)
     assert_array_equal(source.image(0), pixels(seed=1))
-    assert source.fingerprint() != first
+    assert source.fingerprint() == opened(faces).fingerprint() != first
+
+
+def test_a_database_that_is_replaced_while_it_is_used_is_noticed(faces):
+    source = opened(faces)
+    before = source.fingerprint()
+    (faces / "faces.lmdb/data.mdb").touch()
+    assert source.fingerprint() == before
+    database(faces / "new.lmdb", {name.removesuffix(".png"): png(50) for name in source.ids})
+    (faces / "new.lmdb/data.mdb").replace(faces / "faces.lmdb/data.mdb")
+    assert source.fingerprint() != before
 
 
 def test_the_fingerprint_follows_content_not_place(faces):

@@ -231,6 +231,20 @@ def test_a_shard_that_was_replaced_is_indexed_again(faces):
     assert source.fingerprint() != before
 
 
+def test_a_shard_that_is_replaced_while_it_is_used_is_noticed(faces):
+    source = opened(faces)
+    before = source.fingerprint()
+    path = faces / "shards/faces-000002.tar"
+    source.image(10)
+    path.touch()
+    assert source.fingerprint() == before
+    shard(faces / "new.tar", {f"{seed:05d}.{part}": png(seed + 1) for seed in range(8, 12) for part in ("json", "png")})
+    (faces / "new.tar").replace(path)
+    assert source.fingerprint() != before
+    assert opened(faces).fingerprint() not in (before, source.fingerprint())
+    assert_array_equal(opened(faces).image(10), pixels(seed=11))
+
+
 def test_the_fingerprint_follows_content_not_place(faces):
     same = opened(faces, size=8).fingerprint()
     shutil.copytree(faces / "shards", faces / "elsewhere/shards")
