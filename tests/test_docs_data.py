@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias, get_args
 
 import datasets
+import lmdb
 import numpy as np
 import pytest
 import yaml
@@ -46,7 +48,30 @@ def data(tmp_path: Path) -> Path:
     datasets.DatasetDict(train=datasets.Dataset.from_dict(columns)).save_to_disk(tmp_path / "faces-dataset")
     pairs = datasets.Dataset.from_dict({"image": columns["image"], "blurred": columns["image"]})
     datasets.DatasetDict(train=pairs, test=pairs).save_to_disk(tmp_path / "pairs-dataset")
+    shards = {
+        "shards/faces-000.tar": [f"{name}.png" for name in names[:5]],
+        "shards/faces-001.tar": [f"{name}.png" for name in names[5:]],
+        "pairs/pairs.tar": [f"{name}.{side}.png" for name in names for side in ("gt", "lq")],
+    }
+    for path, members in shards.items():
+        pack(tmp_path / path, tmp_path / "faces", members)
+    for path in ("faces.lmdb", "GoPro/train/target.lmdb", "GoPro/train/input.lmdb"):
+        store(tmp_path / path, tmp_path / "faces", names)
     return tmp_path
+
+
+def pack(shard: Path, folder: Path, members: list[str]) -> None:
+    shard.parent.mkdir(exist_ok=True)
+    with tarfile.open(shard, "w") as tar:
+        for name in members:
+            tar.add(folder / f"{name.partition('.')[0]}.png", name)
+
+
+def store(path: Path, folder: Path, names: list[str]) -> None:
+    with lmdb.open(str(path)) as environment, environment.begin(write=True) as transaction:
+        for name in names:
+            transaction.put(name.encode(), (folder / f"{name}.png").read_bytes())
+    (path / "meta_info.txt").write_text("".join(f"{name}.png (70,80,3) 1\n" for name in names))
 
 
 def test_every_source_has_an_example() -> None:
@@ -55,7 +80,7 @@ def test_every_source_has_an_example() -> None:
     assert used == {kind.model_fields["source"].default for kind in kinds}
 
 
-@pytest.mark.parametrize(("example", "images"), zip(EXAMPLES, (64, 20, 4, 2, 1, 10), strict=True))
+@pytest.mark.parametrize(("example", "images"), zip(EXAMPLES, (64, 20, 4, 2, 1, 10, 4, 2, 4, 10), strict=True))
 def test_an_example_is_planned(
     example: dict[str, Any], images: int, data: Path, tiny_document: dict[str, Any], write_suite: Write
 ) -> None:

@@ -6,6 +6,9 @@ import os
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from typing_extensions import Self
+
+from bench.data.braces import expand_braces
 
 Split = Literal["train", "val", "test"]
 Fit = Literal["resize", "center_crop", "random_crop"]
@@ -52,7 +55,45 @@ class PhotosData(DataModel):
     seed: Seed = 0
 
 
-class FolderData(DataModel):
+class ChosenData(DataModel):
+    """`count` images of a collection from the `start`-th on; `on_error: skip` leaves out those that cannot be used."""
+
+    source: str
+    start: Annotated[int, Field(ge=0)] = 0
+    count: Count | None = None
+    size: Size | None = None
+    on_error: OnError = "fail"
+
+    @property
+    def cut(self) -> dict[str, int | str | None]:
+        """What decides the pixels of a given image."""
+        return {"size": self.size}
+
+
+class FittedData(ChosenData):
+    """Images of which `fit` makes squares of `size` pixels."""
+
+    fit: Fit = "resize"
+
+    @property
+    def cut(self) -> dict[str, int | str | None]:
+        """See `ChosenData`; what is not cut has no fit."""
+        return {"size": self.size, "fit": None if self.size is None else self.fit}
+
+
+class ColumnData(FittedData):
+    """Records of which one entry, or column, is an image, and perhaps another the degraded image made from it."""
+
+    lq_column: str | None = None
+
+    @model_validator(mode="after")
+    def _pairs_are_cropped(self) -> Self:
+        if self.lq_column is not None and self.size is not None and self.fit != "center_crop":
+            raise ValueError("pairs (`lq_column`) of a `size` are cropped at the centre; write `fit: center_crop`")
+        return self
+
+
+class FolderData(FittedData):
     """Images of a folder and its sub-folders in natural order: `count` of them from the `start`-th on.
 
     `on_error` says what becomes of files among these that cannot be used: `skip` leaves them out.
@@ -65,19 +106,15 @@ class FolderData(DataModel):
 
     source: Literal["folder"] = "folder"
     path: DataPath
-    start: Annotated[int, Field(ge=0)] = 0
-    count: Count | None = None
-    size: Size | None = None
-    fit: Fit = "resize"
-    on_error: OnError = "fail"
 
 
-class PairedData(DataModel):
+class PairedData(ChosenData):
     """Degraded images made elsewhere (`lq`) beside their ground truth (`gt`), matched by name.
 
-    The lq of `gt/a/b.png` is `lq/a/<template with b>.*`, e.g. `template: "{}x4"`. `meta_info` restricts the
-    pairs to the names of a text file, one per line: `b.png`, BasicSR's `b.png (480,480,3)`, or `gt name, lq
-    name`. `size` is that of a centred square crop of gt; the crop of lq is smaller by the scale between them.
+    Each is a folder, or an lmdb of BasicSR's (`*.lmdb`). The lq of `gt/a/b.png` is `lq/a/<template with b>.*`, e.g.
+    `template: "{}x4"`. `meta_info` restricts the pairs to the names of a text file, one per line: `b.png`, BasicSR's
+    `b.png (480,480,3)`, or `gt name, lq name`. `size` is that of a centred square crop of gt; the crop of lq is smaller
+    by the scale between them.
     """
 
     source: Literal["paired"] = "paired"
@@ -85,10 +122,6 @@ class PairedData(DataModel):
     gt: DataPath
     template: str = "{}"
     meta_info: DataPath | None = None
-    start: Annotated[int, Field(ge=0)] = 0
-    count: Count | None = None
-    size: Size | None = None
-    on_error: OnError = "fail"
 
     @field_validator("template")
     @classmethod
@@ -98,7 +131,7 @@ class PairedData(DataModel):
         return template
 
 
-class HuggingFaceData(DataModel):
+class HuggingFaceData(ColumnData):
     """Images of a Hugging Face data set: a column of one of its splits.
 
     `path` is a folder (written by `save_to_disk`, or with parquet or image files), relative to the suite's, else an id on
@@ -113,22 +146,41 @@ class HuggingFaceData(DataModel):
     config: str | None = None
     split: str = "train"
     column: str = "image"
-    lq_column: str | None = None
     id_column: str | None = None
     revision: str | None = None
-    start: Annotated[int, Field(ge=0)] = 0
-    count: Count | None = None
-    size: Size | None = None
-    fit: Fit = "resize"
-    on_error: OnError = "fail"
 
-    @model_validator(mode="after")
-    def _pairs_are_cropped(self) -> HuggingFaceData:
-        if self.lq_column is not None and self.size is not None and self.fit != "center_crop":
-            raise ValueError("pairs (`lq_column`) of a `size` are cropped at the centre; write `fit: center_crop`")
-        return self
+
+def _shards_below_root(path: str) -> str:
+    for shard in expand_braces(path):
+        _below_root(shard)
+    return path
+
+
+class WebdatasetData(ColumnData):
+    """Images in tar files (shards) as the library webdataset writes them: `key.png`, and with it `key.lq.png`, `key.json`.
+
+    `path` is a folder of `*.tar`, or names shards as `faces-{000000..000069}.tar`. `column` is what follows the key in names
+    (`png`); by default any image's suffix. Nothing is unpacked, but images are named, ordered and chosen as those of a
+    `folder` into which each shard were unpacked under its own name. Where `lq_column` (`lq.png`) has degraded images made
+    elsewhere, pairs are cropped at the centre (`fit: center_crop`).
+    """
+
+    source: Literal["webdataset"] = "webdataset"
+    path: Annotated[DataPath, AfterValidator(_shards_below_root)]
+    column: str | None = None
+
+
+class LmdbData(FittedData):
+    """Images in a database as BasicSR writes it: a folder `*.lmdb` with `data.mdb` and `meta_info.txt`.
+
+    They are named, ordered and chosen as those of a `folder`. Pairs are two such databases: `paired`.
+    """
+
+    source: Literal["lmdb"] = "lmdb"
+    path: DataPath
 
 
 DataConfig = Annotated[
-    PortraitsData | PhotosData | FolderData | PairedData | HuggingFaceData, Field(discriminator="source")
+    PortraitsData | PhotosData | FolderData | PairedData | HuggingFaceData | WebdatasetData | LmdbData,
+    Field(discriminator="source"),
 ]

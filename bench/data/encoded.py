@@ -1,35 +1,42 @@
-"""An image file that lies in a table rather than in a folder."""
+"""An image file that lies in a table, an archive or a database rather than in a folder."""
 
 from __future__ import annotations
 
 import io
 import os
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, Protocol
+
+
+class Content(Protocol):
+    """Bytes, or what gives them when it is sliced."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, part: slice, /) -> bytes | memoryview: ...
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """The bytes of an image file, anything with a buffer; opened as a `Path` is. `name` is what errors call it."""
+    """The bytes of an image file; opened as a `Path` is. `name` is what errors call it."""
 
     name: str
-    content: Any = field(repr=False)
+    content: Content = field(repr=False)
 
     def open(self, mode: Literal["rb"] = "rb") -> BinaryIO:
-        return io.BufferedReader(_Mapped(self.content))
+        return io.BufferedReader(_Sliced(self.content))
 
     def __str__(self) -> str:
         return self.name
 
 
-class _Mapped(io.RawIOBase):
-    """A file over a buffer: of one in a mapped file, only the pages that are read leave the disk.
+class _Sliced(io.RawIOBase):
+    """A file over content: of what lies on a disk, only the parts that are read leave it.
 
     `io.BytesIO` would copy all of it, and pyarrow's reader refuses to seek past the end, as image formats do.
     """
 
-    def __init__(self, content: Any) -> None:
-        self._content = memoryview(content).cast("B")
+    def __init__(self, content: Content) -> None:
+        self._content = content
         self._at = 0
 
     def readable(self) -> bool:

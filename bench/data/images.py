@@ -38,7 +38,8 @@ def read_image(file: ImageFile, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint
     without a known range.
     """
     with open_image(file, max_pixels) as image:
-        return _to_rgb(ImageOps.exif_transpose(image), file)
+        ImageOps.exif_transpose(image, in_place=True)
+        return _to_rgb(image, file)
 
 
 def check_image(file: ImageFile, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
@@ -104,7 +105,7 @@ def _to_rgb(image: Image.Image, file: ImageFile) -> NDArray[np.uint8]:
         raise DataError(f"{file}: floating-point samples have no known range; save it with 8 or 16 bits")
     if image.mode == "I" or image.mode.startswith("I;16"):
         return _scale_16_bit(np.asarray(image), file)
-    return np.array(image.convert("RGB"))
+    return np.array(image if image.mode == "RGB" else image.convert("RGB"))  # which would copy it
 
 
 def _scale_16_bit(samples: NDArray[np.integer], file: ImageFile) -> NDArray[np.uint8]:

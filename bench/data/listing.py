@@ -1,24 +1,24 @@
-"""Which images a folder holds, in natural order, and which of them can be used."""
+"""Which files a folder holds, in natural order, and which images can be used."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
 from bench.data.config import OnError
-from bench.data.images import SUFFIXES
 from bench.errors import DataError
 
 SHOWN = 8
 """How many names an error message lists before it only counts."""
 
 
-def list_images(folder: Path) -> dict[str, Path]:
-    """Every image below `folder` by its id, the path relative to it with forward slashes; natural order.
+def list_files(folder: Path, suffixes: Collection[str], what: str) -> dict[str, Path]:
+    """Every file below `folder` with one of the suffixes by the path relative to it with forward slashes; natural order.
 
-    Hidden files and folders and files with other suffixes are left out. Raises DataError if nothing remains.
+    Hidden files and folders are left out. Raises DataError, which calls the files `what`, if nothing remains.
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; check the path")
@@ -27,10 +27,10 @@ def list_images(folder: Path) -> dict[str, Path]:
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
             path = Path(parent, name)
-            if not name.startswith(".") and path.suffix.lower() in SUFFIXES:
+            if not name.startswith(".") and path.suffix.lower() in suffixes:
                 found[path.relative_to(folder).as_posix()] = path
     if not found:
-        raise DataError(f"{folder}: holds no image; known suffixes are {', '.join(sorted(SUFFIXES))}")
+        raise DataError(f"{folder}: holds no {what}; known suffixes are {', '.join(sorted(suffixes))}")
     return {name: found[name] for name in sorted(found, key=natural_key)}
 
 
@@ -38,6 +38,18 @@ def natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
     """Sorts `2.png` before `10.png`; ties, such as `01` and `1`, by the plain text."""
     parts = re.split(r"([0-9]+)", name)
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part], name
+
+
+def stem(name: str) -> str:
+    """The name without its suffix, folders included."""
+    head, dot, suffix = name.rpartition(".")
+    return head if dot and "/" not in suffix else name
+
+
+def check_unique(names: Iterable[str], where: str) -> None:
+    """Raises DataError, which lists them, on names that occur more than once."""
+    if twice := [name for name, times in Counter(names).items() if times > 1]:
+        raise DataError(f"{where}: names occur more than once: {', '.join(abridge(twice))}")
 
 
 def drop_unusable(names: Iterable[str], check: Callable[[str], None], on_error: OnError) -> tuple[list[str], list[str]]:

@@ -1,4 +1,4 @@
-"""BasicSR's `meta_info` lists: which images of a folder belong to a data set."""
+"""BasicSR's `meta_info` lists: which images of a folder or an lmdb belong to a data set."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from pathlib import Path
 
 from bench.errors import DataError
 
-_SHAPE = re.compile(r"\s+\(\s*\d+\s*,\s*\d+\s*(,\s*\d+\s*)?\)\s*$")
+_SHAPE = re.compile(r"\s+\(\s*\d+\s*,\s*\d+\s*(,\s*\d+\s*)?\)(\s+\d+)?\s*$")
 
 
 def read_meta_info(path: Path) -> list[tuple[str, str | None]]:
     """(gt name, lq name or None) of each line, in the file's order; empty lines are left out.
 
-    A line is `0001.png`, `0001.png (480,480,3)` (height, width, channels: ignored) or `gt/0001.png,
-    lq/0001.png`, names relative to the folders of gt and lq. Raises DataError if the file cannot be read or
-    names nothing.
+    A line is `0001.png`, `0001.png (480,480,3)` (height, width, channels: ignored, as is the compression that an
+    lmdb's list has behind them) or `gt/0001.png, lq/0001.png`, names relative to the folders of gt and lq. Raises
+    DataError if the file cannot be read or names nothing.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()

@@ -173,7 +173,10 @@ def _to_float(image: NDArray[np.uint8]) -> Pixels:
 
 
 def _to_batch(images: Sequence[Pixels]) -> Tensor:
-    return torch.stack([_to_tensor(image) for image in images])
+    batch = np.empty((len(images), 3, *images[0].shape[:2]), np.float32)
+    for place, image in zip(batch, images, strict=True):
+        place[:] = image.transpose(2, 0, 1)
+    return torch.from_numpy(batch)
 
 
 def _to_tensor(image: Pixels) -> Tensor:

@@ -11,14 +11,31 @@ from numpy.typing import NDArray
 
 from bench.data import portraits
 from bench.data.cache import CachedSource
-from bench.data.config import DataConfig, FolderData, HuggingFaceData, PairedData, PhotosData, PortraitsData, Split
+from bench.data.collection import Collection, Column, ColumnName, Table
+from bench.data.config import (
+    ColumnData,
+    DataConfig,
+    FittedData,
+    FolderData,
+    HuggingFaceData,
+    LmdbData,
+    PairedData,
+    PhotosData,
+    PortraitsData,
+    Split,
+    WebdatasetData,
+)
+from bench.data.couples import match_names, match_records
 from bench.data.fingerprint import fingerprint
-from bench.data.folder import FolderSource
-from bench.data.huggingface import HuggingFaceSource
+from bench.data.folder import FolderImages
+from bench.data.ground_truth import GroundTruthSource
+from bench.data.hub_rows import HubRows
+from bench.data.lmdb_images import LmdbImages, open_images
 from bench.data.paired import PairedSource
 from bench.data.photos import PhotosSource
 from bench.data.random_crops import RandomCrops
 from bench.data.rendered import Shards
+from bench.data.webdataset import Samples
 from bench.errors import DataError
 
 # The portraits of one seed are one sequence; each split owns a stretch of it.
@@ -53,24 +70,41 @@ class Source(Protocol):
 def open_source(config: DataConfig, root: Path, cache: Path | None = None) -> Source:
     """The configured source, its images kept in memory after their first use as far as a fixed bound allows.
 
-    Relative paths are relative to `root`. In the folder `cache`, digests of image files and rendered
-    portraits are kept for other processes and later runs. Raises DataError if files are missing, unusable or unmatched.
+    Relative paths are relative to `root`. In the folder `cache`, digests and sides of images, indices of shards and
+    rendered portraits are kept for other processes and later runs. Raises DataError if files are missing, unusable or
+    unmatched.
     """
-    digests = cache / "digests.json" if cache else None
     match config:
         case PortraitsData():
             return CachedSource(PortraitsSource(config, cache))
         case PhotosData():
-            return CachedSource(PhotosSource(config, digests))
+            return CachedSource(PhotosSource(config, cache / "digests.json" if cache else None))
         case FolderData():
-            return _cropped(CachedSource(FolderSource(config, root / config.path, digests)), config)
+            return _ground_truth(FolderImages(root / config.path), config, cache)
+        case LmdbData():
+            return _ground_truth(LmdbImages(root / config.path), config, cache)
         case PairedData():
-            return CachedSource(PairedSource(config, root, digests))
+            gt, lq = (open_images(root / path) for path in (config.gt, config.lq))
+            couples = match_names(gt, lq, config, None if config.meta_info is None else root / config.meta_info)
+            return CachedSource(PairedSource(couples, config, cache))
         case HuggingFaceData():
-            return _cropped(CachedSource(HuggingFaceSource(config, root, digests)), config)
+            return _records(HubRows(config, root), config.column, config.lq_column, config, cache)
+        case WebdatasetData():
+            return _records(Samples(config, root, cache), config.column, config.lq_column, config, cache)
 
 
-def _cropped(source: CachedSource, config: FolderData | HuggingFaceData) -> Source:
+def _records(
+    table: Table[ColumnName], column: ColumnName, lq_column: ColumnName | None, config: ColumnData, cache: Path | None
+) -> Source:
+    """The images of a column, or pairs of two."""
+    images = Column(table, column)
+    if lq_column is None:
+        return _ground_truth(images, config, cache)
+    return CachedSource(PairedSource(match_records(images, Column(table, lq_column)), config, cache))
+
+
+def _ground_truth(images: Collection, config: FittedData, cache: Path | None) -> Source:
+    source = CachedSource(GroundTruthSource(images, config, cache))
     return RandomCrops(source, config.size) if config.fit == "random_crop" and config.size else source
 
 

@@ -403,6 +403,15 @@ def test_a_cache_is_bounded_read_only_and_stays_behind():
     assert len(pickle.dumps(source)) < 500
 
 
+def test_nothing_is_kept_of_what_hardly_fits():
+    inner = CountingSource()
+    inner.ids = tuple(map(str, range(25)))
+    source = CachedSource(inner, max_bytes=2 * 48)
+    for _ in range(2):
+        source.image(0)
+    assert inner.calls == 2
+
+
 def test_a_fingerprint_follows_content_not_place(tmp_path):
     folder(tmp_path / "images", ["a.png", "b.png"])
     shutil.copytree(tmp_path / "images", tmp_path / "elsewhere" / "images")
