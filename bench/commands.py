@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
+from bench.allocator import keep_freed_memory
 from bench.cost import expected_seconds
 from bench.device import find_device
 from bench.executors.base import Executor
@@ -199,6 +200,7 @@ def restore_images(
     from bench.restore.view import RestoreView, failure, heading, summary
 
     console = Terminal()
+    keep_freed_memory()
     chosen = find_device(device)
     restorer = source.load().with_parts() if save_parts else source.load()
     geometry.check(restorer)

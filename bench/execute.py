@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from bench.allocator import keep_freed_memory, return_freed_memory
 from bench.env import package_versions
 from bench.errors import StoreError
 from bench.job import Job, Kind
@@ -78,9 +79,13 @@ def run_job(job: Job, store: Store, execution: Execution, tell: OnProgress) -> b
 
 def do(job: Job, place: Workplace) -> Mapping[str, Any]:
     """The work itself: it leaves the job's files in `place.folder` and returns facts for its record."""
+    keep_freed_memory()
     module, function = WORK[job.kind].split(":")
     work: Callable[[Job, Workplace], Mapping[str, Any]] = getattr(importlib.import_module(module), function)
-    return work(job, place)
+    try:
+        return work(job, place)
+    finally:
+        return_freed_memory()
 
 
 def _refuse_damaged(job: Job, store: Store) -> None:
