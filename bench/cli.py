@@ -14,6 +14,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from bench.errors import BenchError
+from bench.executors import options as jobs
 from bench.restore import options
 
 app = typer.Typer(
@@ -28,7 +29,6 @@ Assignments = Annotated[
     typer.Option("--set", metavar="PATH=VALUE", help="Override a field, such as ugpnet.fusion.lambda_per=5."),
 ]
 ResultsFolder = Annotated[Path, typer.Option("--results", help="Where results and the store of finished work are.")]
-Workers = Annotated[int, typer.Option("--workers", min=1, help="Jobs at a time, each in a process of its own.")]
 Loaders = Annotated[int, typer.Option("--loaders", min=0, help="Processes that prepare each training's batches.")]
 Storage = Annotated[
     str | None,
@@ -58,13 +58,17 @@ INVALID = 2
 
 @app.command()
 def run(suite: SuitePath, profile: ProfileName = "quick", assignments: Assignments = None,
-        results: ResultsFolder = Path("results"), workers: Workers = 1, loaders: Loaders = 0) -> None:  # fmt: skip
+        results: ResultsFolder = Path("results"), workers: jobs.Workers = None, loaders: Loaders = 0,
+        engine: jobs.Engine = jobs.EngineName.LOCAL, address: jobs.Address = None, job_cpus: jobs.JobCpus = None,
+        job_gpus: jobs.JobGpus = None) -> None:  # fmt: skip
     """Train, evaluate, time and report a suite. What is done already is not done again."""
 
     def call() -> int:
         from bench.commands import run_suite
+        from bench.executors.engine import Engine
 
-        return run_suite(suite, profile, assignments or [], results, workers, loaders)
+        chosen = Engine(engine.value, workers, address, job_cpus, job_gpus)
+        return run_suite(suite, profile, assignments or [], results, chosen, loaders)
 
     _guard(call)
 
@@ -86,16 +90,20 @@ def plan(suite: SuitePath, profile: ProfileName = "quick", assignments: Assignme
 def sweep(
     suite: SuitePath, profile: ProfileName = "quick", assignments: Assignments = None,
     results: ResultsFolder = Path("results"), loaders: Loaders = 0, storage: Storage = None, dry_run: DryRun = False,
+    engine: jobs.Engine = jobs.EngineName.LOCAL, address: jobs.Address = None, job_cpus: jobs.JobCpus = None,
+    job_gpus: jobs.JobGpus = None,
 ) -> None:  # fmt: skip
     """Search the fields that a suite's section `sweep` names; trials share what they can. Run it again to resume, several
     times at once to go faster."""
 
     def call() -> int:
+        from bench.executors.engine import Engine
         from bench.sweep.command import show_sweep, sweep_suite
 
         if dry_run:
             return show_sweep(suite, profile, assignments or [], results)
-        return sweep_suite(suite, profile, assignments or [], results, loaders, storage)
+        chosen = Engine(engine.value, None, address, job_cpus, job_gpus)
+        return sweep_suite(suite, profile, assignments or [], results, chosen, loaders, storage)
 
     _guard(call)
 

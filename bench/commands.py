@@ -12,8 +12,7 @@ from rich.text import Text
 
 from bench.cost import expected_seconds
 from bench.device import find_device
-from bench.executors.base import Executor
-from bench.executors.local import LocalExecutor
+from bench.executors.engine import Engine, open_executor
 from bench.plan import Plan, make_plan
 from bench.run import Run, failures, run_plan
 from bench.store import Store, write_atomically
@@ -31,25 +30,18 @@ if TYPE_CHECKING:
     from bench.restore.source import Source
 
 
-def run_suite(path: Path, profile: str, assignments: Sequence[str], results: Path, workers: int, loaders: int) -> int:
+def run_suite(path: Path, profile: str, assignments: Sequence[str], results: Path, engine: Engine, loaders: int) -> int:
     """0 if every row has its numbers, 1 if a job failed."""
     console = Terminal()
+    engine.check()
     store = Store(results).open()
     plan = _plan(load_suite(path, profile, assignments), store)
     _print_plan(console, plan, store)
     execution = _execution(plan, store, loaders)
-    with TerminalView(console, len(plan.jobs)) as view:
-        run = run_plan(plan, store, execution, _executor(workers), view)
+    with TerminalView(console, len(plan.jobs)) as view, open_executor(engine, view.say) as executor:
+        run = run_plan(plan, store, execution, executor, view)
     _print_result(console, run)
     return 1 if run.outcome.failed else 0
-
-
-def _executor(workers: int) -> Executor:
-    if workers == 1:
-        return LocalExecutor()
-    from bench.executors.pool import PoolExecutor
-
-    return PoolExecutor(workers)
 
 
 def _execution(plan: Plan, store: Store, loaders: int) -> Execution:

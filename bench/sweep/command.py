@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from bench.cost import expected_seconds
-from bench.executors.local import LocalExecutor
+from bench.executors.engine import Engine, open_executor
 from bench.plan import Plan
 from bench.store import Store
 from bench.suite import Suite, load_suite
@@ -35,9 +35,10 @@ from bench.view import plan_table
 
 
 def sweep_suite(
-    path: Path, profile: str, assignments: Sequence[str], results: Path, loaders: int, storage: str | None
-) -> int:
+    path: Path, profile: str, assignments: Sequence[str], results: Path, engine: Engine, loaders: int, storage: str | None
+) -> int:  # fmt: skip
     """0 if a trial has values, 1 if all that ended failed."""
+    engine.check()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     console, store = Terminal(), Store(results).open()
     subject = open_subject(load_suite(path, profile, assignments), store.cache)
@@ -49,9 +50,10 @@ def sweep_suite(
         kept = open_storage(storage, folder)
         study, claims = _open(subject, objectives, course, kept, folder)
         console.print(f"study {study.study_name!r} in {_place(storage, folder)}", highlight=False, soft_wrap=True)
-        with SweepView(console, subject.sweep.space, count_trials(subject.sweep)) as view:
+        view = SweepView(console, subject.sweep.space, count_trials(subject.sweep))
+        with view, open_executor(engine, view.say) as executor:
             view.show(read_record(study, subject.sweep.space, objectives))
-            worker = Worker(subject, objectives, course, claims, kept, store, execution, LocalExecutor(), view)
+            worker = Worker(subject, objectives, course, claims, kept, store, execution, executor, view)
             in_time = worker.work()
         record = read_record(study, subject.sweep.space, objectives)
         return _conclude(console, folder, subject, study, record, in_time)
