@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 RAY_SETTINGS: Mapping[str, str] = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is told to Ray's makers
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # what nodes say of each other; the view says what matters of it
-    "RAY_BACKEND_LOG_LEVEL": "error",
     "RAY_task_oom_retries": "3",  # of a job that is ended as memory is short; else Ray tries it for ever
 }
 """Read when Ray is imported, unless the user's environment says otherwise."""

@@ -31,6 +31,7 @@ class ClusterExecutor(ABC):
         self.share = share
         self.say = say
         self._cluster: Cluster | None = None
+        self._said = ""
 
     @property
     @abstractmethod
@@ -62,7 +63,7 @@ class ClusterExecutor(ABC):
             seen = cluster.look(folder)
             shared = all(seen.values())
             self._check(cluster, jobs, execution.processes, shared)
-            self.say(self._described(cluster, sum(not sees for sees in seen.values())))
+            self._say_where(cluster, sum(not sees for sees in seen.values()))
             terms = Terms(execution, self.share, folder, shared, own_paths())
             ClusterShift(cluster, terms, store, watcher, outcome, self.say).run(jobs)
             if not shared:
@@ -74,15 +75,18 @@ class ClusterExecutor(ABC):
             if (problem := why_impossible(demand, nodes)) is not None:
                 raise BenchError(f"{self.name}: {problem}")
 
-    def _described(self, cluster: Cluster, without: int) -> str:
-        """`on Ray at 10.0.0.1:6379: 2 nodes, 16 CPU, 2 GPU; results folder shared`."""
+    def _say_where(self, cluster: Cluster, without: int) -> None:
+        """`on Ray at 10.0.0.1:6379: 2 nodes, 16 CPU, 2 GPU; results folder shared`, unless that is known."""
         nodes = cluster.nodes()
         sums = f"{sum(node.cpus for node in nodes):g} CPU, {sum(node.gpus for node in nodes):g} GPU"
         count = "1 node" if len(nodes) == 1 else f"{len(nodes)} nodes"
         folder = (
             f"{without} of them without the results folder, results are sent" if without else "results folder shared"
         )
-        return f"on {self.name}: {count}, {sums}; {folder}"
+        line = f"on {self.name}: {count}, {sums}; {folder}"
+        if line != self._said:
+            self.say(line)
+        self._said = line
 
 
 def own_paths() -> tuple[str, ...]:
