@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from bench.errors import BenchError, TeamBroken
-from bench.executors.choice import Engine
+from bench.executors import options as jobs
 from bench.restore import options
 from bench.team import find_team
 
 if TYPE_CHECKING:
-    from bench.executors.base import Executor
+    from bench.executors.engine import Engine
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
@@ -33,10 +33,6 @@ Assignments = Annotated[
     typer.Option("--set", metavar="PATH=VALUE", help="Override a field, such as ugpnet.fusion.lambda_per=5."),
 ]
 ResultsFolder = Annotated[Path, typer.Option("--results", help="Where results and the store of finished work are.")]
-Workers = Annotated[int, typer.Option("--workers", min=1, help="Jobs at a time, each in a process of its own.")]
-Processes = Annotated[
-    int, typer.Option("--processes", min=1, help="Processes that do each training together, as GPUs do.")
-]
 Loaders = Annotated[int, typer.Option("--loaders", min=0, help="Processes that prepare each training's batches.")]
 Storage = Annotated[
     str | None,
@@ -66,16 +62,22 @@ FAILED, INVALID = 1, 2
 
 @app.command()
 def run(suite: SuitePath, profile: ProfileName = "quick", assignments: Assignments = None,
-        results: ResultsFolder = Path("results"), workers: Workers = 1, processes: Processes = 1,
-        loaders: Loaders = 0) -> None:  # fmt: skip
+        results: ResultsFolder = Path("results"), workers: jobs.Workers = None, processes: jobs.Processes = 1,
+        loaders: Loaders = 0, engine: jobs.Engine = jobs.EngineName.LOCAL, address: jobs.Address = None,
+        job_cpus: jobs.JobCpus = None, job_gpus: jobs.JobGpus = None) -> None:  # fmt: skip
     """Train, evaluate, time and report a suite. What is done already is not done again."""
 
-    def call(executor: Executor) -> int:
+    def call() -> int:
+        from bench.executors.engine import Engine
+
+        return _lead(Engine(engine.value, workers, processes, address, job_cpus, job_gpus), results, loaders, work)
+
+    def work(chosen: Engine) -> int:
         from bench.commands import run_suite
 
-        return run_suite(suite, profile, assignments or [], results, executor, loaders)
+        return run_suite(suite, profile, assignments or [], results, chosen, loaders)
 
-    _guard(lambda: _on(Engine(workers, processes), results, loaders, call))
+    _guard(call)
 
 
 @app.command()
@@ -94,23 +96,28 @@ def plan(suite: SuitePath, profile: ProfileName = "quick", assignments: Assignme
 @app.command()
 def sweep(
     suite: SuitePath, profile: ProfileName = "quick", assignments: Assignments = None,
-    results: ResultsFolder = Path("results"), workers: Workers = 1, processes: Processes = 1, loaders: Loaders = 0,
-    storage: Storage = None, dry_run: DryRun = False,
+    results: ResultsFolder = Path("results"), workers: jobs.Workers = None, processes: jobs.Processes = 1,
+    loaders: Loaders = 0, storage: Storage = None, dry_run: DryRun = False, engine: jobs.Engine = jobs.EngineName.LOCAL,
+    address: jobs.Address = None, job_cpus: jobs.JobCpus = None, job_gpus: jobs.JobGpus = None,
 ) -> None:  # fmt: skip
     """Search the fields that a suite's section `sweep` names; trials share what they can. Run it again to resume, several
     times at once to go faster."""
 
-    def show() -> int:
-        from bench.sweep.command import show_sweep
+    def call() -> int:
+        from bench.executors.engine import Engine
 
-        return show_sweep(suite, profile, assignments or [], results)
+        if dry_run:
+            from bench.sweep.command import show_sweep
 
-    def call(executor: Executor) -> int:
+            return show_sweep(suite, profile, assignments or [], results)
+        return _lead(Engine(engine.value, workers, processes, address, job_cpus, job_gpus), results, loaders, work)
+
+    def work(chosen: Engine) -> int:
         from bench.sweep.command import sweep_suite
 
-        return sweep_suite(suite, profile, assignments or [], results, executor, loaders, storage)
+        return sweep_suite(suite, profile, assignments or [], results, chosen, loaders, storage)
 
-    _guard(show if dry_run else lambda: _on(Engine(workers, processes), results, loaders, call))
+    _guard(call)
 
 
 @app.command()
@@ -348,21 +355,23 @@ def main() -> None:
     app()
 
 
-def _on(engine: Engine, results: Path, loaders: int, lead: Callable[[Executor], int]) -> int:
-    """What `lead` returns in this process, or in the first of a team; the others of a team help it."""
+def _lead(engine: Engine, results: Path, loaders: int, work: Callable[[Engine], int]) -> int:
+    """What `work` returns in this process, or in the first of a team; the others of a team help it."""
     engine.check()
-    team = find_team()
-    if engine.processes > 1 and team.size == 1:
+    if engine.launches:
         from bench.launch import launch
 
         return launch(engine.processes, sys.argv[1:])
-    if team.leads:
-        with engine.open() as executor:
-            return lead(executor)
-    from bench.executors.team import follow
+    team = find_team()
+    if team.size == 1:
+        return work(engine)
+    from bench.executors.team import follow, leading
     from bench.store import Store
     from bench.train.execution import Execution
 
+    if team.leads:
+        with leading():
+            return work(engine)
     follow(Store(results), Execution(loaders=loaders))
     return 0
 

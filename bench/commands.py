@@ -13,7 +13,7 @@ from rich.text import Text
 from bench.allocator import keep_freed_memory
 from bench.cost import expected_seconds
 from bench.device import find_device
-from bench.executors.base import Executor
+from bench.executors.engine import Engine, open_executor
 from bench.plan import Plan, make_plan
 from bench.run import Run, failures, run_plan
 from bench.store import Store, write_atomically
@@ -31,28 +31,27 @@ if TYPE_CHECKING:
     from bench.restore.source import Source
 
 
-def run_suite(
-    path: Path, profile: str, assignments: Sequence[str], results: Path, executor: Executor, loaders: int
-) -> int:
+def run_suite(path: Path, profile: str, assignments: Sequence[str], results: Path, engine: Engine, loaders: int) -> int:
     """0 if every row has its numbers, 1 if a job failed."""
     console = Terminal()
+    engine.check()
     store = Store(results).open()
     plan = _plan(load_suite(path, profile, assignments), store)
     _print_plan(console, plan, store)
-    execution = _execution(plan, store, loaders)
-    with TerminalView(console, len(plan.jobs)) as view:
+    execution = _execution(plan, store, loaders, engine.processes)
+    with TerminalView(console, len(plan.jobs)) as view, open_executor(engine, view.say) as executor:
         run = run_plan(plan, store, execution, executor, view)
     _print_result(console, run)
     return 1 if run.outcome.failed else 0
 
 
-def _execution(plan: Plan, store: Store, loaders: int) -> Execution:
+def _execution(plan: Plan, store: Store, loaders: int, processes: int) -> Execution:
     loggers = plan.suite.file.loggers
     if loggers and any(job.kind == "train" and not store.has(job.key) for job in plan.jobs):
         from bench.train.loggers import log_in
 
         log_in(loggers)
-    return Execution(loaders=loaders, loggers=loggers, suite=plan.suite.file.name)
+    return Execution(loaders=loaders, loggers=loggers, suite=plan.suite.file.name, processes=processes)
 
 
 def show_plan(path: Path, profile: str, assignments: Sequence[str], results: Path) -> int:

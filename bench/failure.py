@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import traceback
 from collections.abc import Mapping
+from pathlib import Path
 
 from bench.errors import BenchError
 from bench.job import Job, Kind
@@ -69,8 +70,13 @@ def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0].rstrip(". ")
 
 
+def trace_file(store: Store, key: str) -> Path:
+    """Where the traceback goes of what was not foreseen in a job."""
+    return store.folder / ".work" / f"{key}.error.txt"
+
+
 def _unforeseen(error: Exception, job: Job, store: Store) -> str:
-    trace = store.folder / ".work" / f"{job.key}.error.txt"
+    trace = trace_file(store, job.key)
     try:
         trace.write_text("".join(traceback.format_exception(error)))
     except OSError:

@@ -24,6 +24,10 @@ class LiveView:
         self.progress.start()
         return self
 
+    def say(self, line: str) -> None:
+        """Something that stays, above the bars."""
+        self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from types import TracebackType
 from typing import TYPE_CHECKING, TypeAlias
 
 from bench.execute import TOGETHER, Progress, Workplace, do
@@ -13,7 +13,7 @@ from bench.executors.attempt import Attempt, attempt
 from bench.executors.base import ALONE, GPU_FAILED, Outcome, Watcher
 from bench.job import Job
 from bench.store import Store
-from bench.team import Team, join_team, leave_team
+from bench.team import Team, find_team, join_team, leave_team
 
 if TYPE_CHECKING:
     from bench.train.execution import Execution
@@ -36,24 +36,13 @@ Order: TypeAlias = Apart | Job | Over
 
 
 class TeamExecutor:
-    """For the first process of a team; the others `follow` until its block is left. Trainings go first where they are ready.
+    """For the first process of a team, inside `leading`; the others `follow`. Trainings go first where they are ready.
 
     A failed job fails alone, as with one process, if all processes agree that it has; a process that dies ends the run.
     """
 
-    def __enter__(self) -> TeamExecutor:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """The others may leave, unless a signal ends them, too."""
-        if error is None or isinstance(error, Exception):
-            join_team().tell(Over())
-            leave_team()
-
     def run(self, jobs: Sequence[Job], store: Store, execution: Execution, watcher: Watcher) -> Outcome:
-        team = join_team(execution.device == "cpu")
+        team = find_team()
         outcome = Outcome(cached=[job.key for job in jobs if store.has(job.key)])
         left = [job for job in jobs if not store.has(job.key)]
         while left := _drop_blocked(left, outcome):
@@ -75,9 +64,22 @@ class _Setting:
     outcome: Outcome
 
 
+@contextmanager
+def leading() -> Iterator[None]:
+    """What the first process does; at the end the others may leave, unless a signal ends them, too."""
+    team = join_team()
+    try:
+        yield
+    except Exception:
+        team.tell(Over())
+        raise
+    team.tell(Over())
+    leave_team()
+
+
 def follow(store: Store, execution: Execution) -> None:
     """Do what the first process orders, until it says that the run is over; for every other process of a team."""
-    team = join_team(execution.device == "cpu")
+    team = join_team()
     while not isinstance(order := team.tell(_nothing()), Over):
         if isinstance(order, Apart):
             own = order.jobs[team.rank : team.rank + 1]

@@ -3,6 +3,8 @@
 bench-run.json            format, suite, run, keys of the jobs, sha256 of the run's files; the first member
 run/<file>                what lies in results/<suite>/<run>/
 store/<key>/<file>        a job's result, with the digests of its files in `job.json`
+
+Results that travel alone, between the nodes of a cluster, have the same form: suite and run are empty, and nothing is in run/.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import io
 import json
 import os
 import tarfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -27,7 +29,7 @@ INDEX = "bench-run.json"
 
 @dataclass(frozen=True)
 class Index:
-    """What an archive says of itself."""
+    """What an archive says of itself. Of results alone, `suite` and `run` are empty."""
 
     suite: str
     run: str
@@ -48,18 +50,31 @@ def export_run(run: Path, file: Path, tell: Callable[[str], None]) -> Index:
     store, index = Store(folder.parents[1]), _index(folder)
     beside = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     try:
-        with beside.open("wb") as stream, tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as tar:
-            _add(tar, INDEX, io.BytesIO(index.encode()), len(index.encode()))
-            for name in index.files:
-                _add_file(tar, f"run/{name}", folder / name)
-            for key in index.jobs:
-                tell(key)
-                for name in sorted([RECORD, *_intact(store, key)]):
-                    _add_file(tar, f"store/{key}/{name}", store.path(key) / name)
+        with beside.open("wb") as stream:
+            _write(stream, index, folder, store, tell)
         os.replace(beside, file)
     finally:
         beside.unlink(missing_ok=True)
     return index
+
+
+def pack_results(store: Store, keys: Sequence[str]) -> memoryview:
+    """The results alone as an archive in memory. Raises StoreError where one is gone or damaged."""
+    stream = io.BytesIO()
+    _write(stream, Index("", "", tuple(keys), {}), store.root, store, lambda _: None)
+    return stream.getbuffer()
+
+
+def _write(stream: IO[bytes], index: Index, folder: Path, store: Store, tell: Callable[[str], None]) -> None:
+    """`folder` is the run's."""
+    with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        _add(tar, INDEX, io.BytesIO(index.encode()), len(index.encode()))
+        for name in index.files:
+            _add_file(tar, f"run/{name}", folder / name)
+        for key in index.jobs:
+            tell(key)
+            for name in sorted([RECORD, *_intact(store, key)]):
+                _add_file(tar, f"store/{key}/{name}", store.path(key) / name)
 
 
 def _index(folder: Path) -> Index:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import shutil
 import tarfile
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,26 +43,43 @@ def import_archive(file: Path, store: Store, tell: Callable[[str], None]) -> Imp
     What is there already is kept. Each result is unpacked beside the others, verified and moved in with one rename, the run's
     folder last. Raises StoreError naming the file and what is wrong in it; what was moved in before is whole and stays.
     """
+    with _refusing(str(file)), file.open("rb") as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
+        return _Import(str(file), file.stat().st_size, tar, store).run(tell)
+
+
+def import_results(archive: memoryview, name: str, keys: Collection[str], store: Store) -> None:
+    """Add the results `keys` from an archive of `pack_results`, each whole or not at all; what is there already is kept.
+
+    Raises StoreError, which begins with the `name` of the archive, where it holds anything else, or is damaged.
+    """
+    with _refusing(name), tarfile.open(fileobj=io.BytesIO(archive), mode="r:") as tar:
+        _Import(name, archive.nbytes, tar, store).add_results(keys)
+
+
+@contextmanager
+def _refusing(name: str) -> Iterator[None]:
+    """What fails inside is a StoreError that names the archive, or the file that could not be read or written."""
     try:
-        with tarfile.open(file, "r:") as tar:
-            return _Import(file, tar, store).run(tell)
+        yield
     except (tarfile.TarError, EOFError, ValueError, OverflowError, RecursionError) as error:
-        raise StoreError(f"{file}: not an archive of `bench store export`, or damaged ({error})") from None
+        raise StoreError(f"{name}: not an archive of `bench store export`, or damaged ({error})") from None
     except OSError as error:
-        raise StoreError(f"{error.filename or file}: {reason(error)}") from None
+        raise StoreError(f"{error.filename or name}: {reason(error)}") from None
 
 
 class _Import:
-    def __init__(self, file: Path, tar: tarfile.TarFile, store: Store) -> None:
-        self.file = file
+    """One archive, called `name`, of `size` bytes."""
+
+    def __init__(self, name: str, size: int, tar: tarfile.TarFile, store: Store) -> None:
+        self.name = name
+        self.size = size
         self.tar = tar
         self.store = store
 
     def run(self, tell: Callable[[str], None]) -> Imported:
-        members = self._members()
-        self._check_room(members)
-        index = self._index(members)
-        jobs, files = self._sorted(members, index)
+        index, jobs, files = self._read_index()
+        if not index.run:
+            raise self._refused(INDEX, "names no run")
         kept = tuple(key for key in index.jobs if self.store.has(key))
         folder = self.store.root / index.suite / index.run
         with self.store.locked_runs():  # nobody takes the results for garbage before their run is there
@@ -72,10 +90,23 @@ class _Import:
                 self._import_run(folder, files, index)
         return Imported(folder, tuple(key for key in index.jobs if key not in kept), kept)
 
+    def add_results(self, keys: Collection[str]) -> None:
+        index, jobs, _ = self._read_index()
+        if set(index.jobs) != set(keys):
+            raise self._refused(INDEX, f"names other results than {', '.join(keys)}")
+        for key in index.jobs:
+            self._import_job(key, jobs[key])
+
+    def _read_index(self) -> tuple[Index, Mapping[str, Members], Members]:
+        """What the archive says of itself, then the members of each job and of the run."""
+        members = self._members()
+        self._check_room(members)
+        index = self._index(members)
+        return index, *self._sorted(members, index)
+
     def _members(self) -> Members:
         """All members by name: plain files with plain names, each once, none larger than the archive that it lies in."""
         members: dict[str, tarfile.TarInfo] = {}
-        whole = self.file.stat().st_size
         for member in self.tar:
             name = member.name
             if not member.isreg() or member.issparse():
@@ -84,7 +115,7 @@ class _Import:
                 raise self._refused(name, "would be written outside of its folder, or has a name that no run has")
             if name in members:
                 raise self._refused(name, "is there twice")
-            if member.size < 0 or member.offset_data + member.size > whole:
+            if member.size < 0 or member.offset_data + member.size > self.size:
                 raise self._refused(name, f"claims {member.size} bytes, more than there are")
             members[name] = member
         return members
@@ -92,7 +123,7 @@ class _Import:
     def _check_room(self, members: Members) -> None:
         needed, free = sum(member.size for member in members.values()), shutil.disk_usage(self.store.root).free
         if needed > free:
-            raise StoreError(f"{self.file}: holds {needed} bytes, and {self.store.root} has room for {free}")
+            raise StoreError(f"{self.name}: holds {needed} bytes, and {self.store.root} has room for {free}")
 
     def _index(self, members: Members) -> Index:
         if INDEX not in members:
@@ -103,7 +134,8 @@ class _Import:
         try:
             index = Index(content["suite"], content["run"], tuple(content["jobs"]), dict(content["files"]))
             named = all("/" not in name and is_plain(name) for name in (index.suite, index.run))
-            sound = named and all(map(KEY.fullmatch, index.jobs))
+            alone = (index.suite, index.run, index.files) == ("", "", {})
+            sound = (named or alone) and all(map(KEY.fullmatch, index.jobs))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise self._refused(INDEX, f"is damaged ({type(error).__name__} {error})") from None
         if not sound:
@@ -124,7 +156,8 @@ class _Import:
             elif name != INDEX:
                 raise self._refused(name, "belongs to nothing that the archive says it holds")
         lacking = [f"store/{key}/{RECORD}" for key in index.jobs if RECORD not in jobs[key]]
-        lacking += [f"run/{name}" for name in (*index.files, MANIFEST) if name not in files]
+        expected = (*index.files, MANIFEST) if index.run else ()
+        lacking += [f"run/{name}" for name in expected if name not in files]
         if lacking:
             raise self._refused(lacking[0], "is missing")
         return jobs, files
@@ -182,7 +215,7 @@ class _Import:
         return source.read()
 
     def _refused(self, name: str, why: str) -> StoreError:
-        return StoreError(f"{self.file}: {name!r} {why}; nothing of it was kept")
+        return StoreError(f"{self.name}: {name!r} {why}; nothing of it was kept")
 
 
 def is_plain(name: str) -> bool:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from bench.cost import expected_seconds
-from bench.executors.base import Executor
+from bench.executors.engine import Engine, open_executor
 from bench.plan import Plan
 from bench.store import Store
 from bench.suite import Suite, load_suite
@@ -35,21 +35,23 @@ from bench.view import plan_table
 
 
 def sweep_suite(
-    path: Path, profile: str, assignments: Sequence[str], results: Path, executor: Executor, loaders: int, storage: str | None
-) -> int:
+    path: Path, profile: str, assignments: Sequence[str], results: Path, engine: Engine, loaders: int, storage: str | None
+) -> int:  # fmt: skip
     """0 if a trial has values, 1 if all that ended failed."""
+    engine.check()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     console, store = Terminal(), Store(results).open()
     subject = open_subject(load_suite(path, profile, assignments), store.cache)
     objectives, course, _ = _prepare(subject, subject.plan({}))
     folder = store.root / subject.suite.file.name / folder_name(subject)
     folder.mkdir(parents=True, exist_ok=True)
-    execution = _execution(subject.suite, loaders)
+    execution = _execution(subject.suite, loaders, engine.processes)
     with reachable(storage, folder):
         kept = open_storage(storage, folder)
         study, claims = _open(subject, objectives, course, kept, folder)
         console.print(f"study {study.study_name!r} in {_place(storage, folder)}", highlight=False, soft_wrap=True)
-        with SweepView(console, subject.sweep.space, count_trials(subject.sweep)) as view:
+        view = SweepView(console, subject.sweep.space, count_trials(subject.sweep))
+        with view, open_executor(engine, view.say) as executor:
             view.show(read_record(study, subject.sweep.space, objectives))
             worker = Worker(subject, objectives, course, claims, kept, store, execution, executor, view)
             in_time = worker.work()
@@ -81,14 +83,14 @@ def _prepare(subject: Subject, plan: Plan) -> tuple[tuple[Objective, ...], Cours
     return objectives, find_course(subject, trial_jobs(plan), own), own
 
 
-def _execution(suite: Suite, loaders: int) -> Execution:
+def _execution(suite: Suite, loaders: int, processes: int) -> Execution:
     loggers = suite.file.loggers
     if loggers:
         from bench.train.loggers import check_loggers, log_in
 
         check_loggers(loggers)
         log_in(loggers)
-    return Execution(loaders=loaders, loggers=loggers, suite=suite.file.name)
+    return Execution(loaders=loaders, loggers=loggers, suite=suite.file.name, processes=processes)
 
 
 def _open(

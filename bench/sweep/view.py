@@ -23,13 +23,13 @@ MARKS = {"complete": ("  ok ", "green"), "pruned": ("  pruned ", "yellow"), "fai
 
 
 class SweepView(LiveView):
-    """Watches a worker: a bar over the trials of the study, a bar for the job at work, a line for each trial that ended."""
+    """Watches a worker: a bar over the trials of the study, a bar for each job at work, a line for each trial that ended."""
 
     def __init__(self, console: Console, space: Space, trials: int) -> None:
         super().__init__(console)
         self.names = short_names(list(space))
         self.trials = self.progress.add_task("trials", total=trials, text="")
-        self.job: TaskID | None = None
+        self.jobs: dict[str, TaskID] = {}
         self.prefix = ""
 
     def show(self, record: Record) -> None:
@@ -45,7 +45,7 @@ class SweepView(LiveView):
             )
 
     def ended(self, number: int, record: Record) -> None:
-        self._clear()
+        self._clear(*self.jobs)
         self.show(record)
         found = next((each for each in record.trials if each.number == number), None)
         if found is not None and found.state in MARKS:
@@ -66,23 +66,22 @@ class SweepView(LiveView):
         return ", ".join(f"{self.names[field]} {shown(as_parameter(value))}" for field, value in values.items())
 
     def started(self, job: Job) -> None:
-        self._clear()
-        self.job = self.progress.add_task(self.prefix + job.label, total=job.units or None, text="")
+        self.jobs[job.key] = self.progress.add_task(self.prefix + job.label, total=job.units or None, text="")
 
     def progressed(self, progress: Progress) -> None:
-        if self.job is not None:
-            self.progress.update(self.job, completed=progress.done, total=progress.total, text=progress.text)
+        if (task := self.jobs.get(progress.job.key)) is not None:
+            self.progress.update(task, completed=progress.done, total=progress.total, text=progress.text)
 
     def finished(self, job: Job, seconds: float) -> None:
-        self._clear()
+        self._clear(job.key)
 
     def failed(self, job: Job, reason: str) -> None:
-        self._clear()
+        self._clear(job.key)
 
-    def _clear(self) -> None:
-        if self.job is not None:
-            self.progress.remove_task(self.job)
-            self.job = None
+    def _clear(self, *keys: str) -> None:
+        for key in keys:
+            if (task := self.jobs.pop(key, None)) is not None:
+                self.progress.remove_task(task)
 
 
 def standing(record: Record) -> str:

@@ -16,7 +16,8 @@ class Execution:
     account), when the process is asked to stop, and at the end. `loaders` processes prepare batches; with 0 the training
     does. `log_every` steps make one window of the loss log. `deterministic` asks torch for deterministic kernels: without
     it, a resumed GPU run equals an uninterrupted one only up to rounding. `auto` is the device that accelerate finds.
-    `loggers` are told the loss log as it grows, under the name of the `suite`.
+    `loggers` are told the loss log as it grows, under the name of the `suite`. So many `processes` train together, each with
+    its share of every batch.
     """
 
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
@@ -27,3 +28,4 @@ class Execution:
     deterministic: bool = True
     loggers: tuple[Logger, ...] = ()
     suite: str = ""
+    processes: int = 1
