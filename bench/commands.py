@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 def run_suite(path: Path, profile: str, assignments: Sequence[str], results: Path, engine: Engine, loaders: int) -> int:
     """0 if every row has its numbers, 1 if a job failed."""
     console = Terminal()
-    engine.check()
     store = Store(results).open()
     plan = _plan(load_suite(path, profile, assignments), store)
     _print_plan(console, plan, store)

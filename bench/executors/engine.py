@@ -26,7 +26,7 @@ RAY_SETTINGS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Engine:
-    """`local`: this machine, `workers` jobs at a time, or all of a team on each training. `ray`: the cluster at `address`, where
+    """`local`: this machine, `workers` jobs at a time, or `processes` on each training. `ray`: the cluster at `address`, where
     each job takes `job_cpus` and `job_gpus`, and a training that for each of its `processes`. None: what is usual."""
 
     name: Literal["local", "ray"] = "local"

@@ -22,7 +22,8 @@ Workers = Annotated[
     int | None, typer.Option("--workers", min=1, help="Jobs at a time on this machine, each in a process of its own.")
 ]
 Processes = Annotated[
-    int, typer.Option("--processes", min=1, help="Processes that do each training together, each with a GPU of its own.")
+    int,
+    typer.Option("--processes", min=1, help="Processes that do each training together, each with a GPU of its own."),
 ]
 Engine = Annotated[
     EngineName, typer.Option("--engine", rich_help_panel=CLUSTER, help="What does the jobs: this machine, or Ray.")

@@ -38,7 +38,6 @@ def sweep_suite(
     path: Path, profile: str, assignments: Sequence[str], results: Path, engine: Engine, loaders: int, storage: str | None
 ) -> int:  # fmt: skip
     """0 if a trial has values, 1 if all that ended failed."""
-    engine.check()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     console, store = Terminal(), Store(results).open()
     subject = open_subject(load_suite(path, profile, assignments), store.cache)
