@@ -14,7 +14,8 @@ from torch import Tensor
 from bench.data.sources import Source
 from bench.degradations import Operator, degrade, total_scale
 from bench.errors import DataError
-from ugpnet.recipe import Batch, Flip, View
+from ugpnet.recipe import Batch, View
+from ugpnet.settings import Flip
 
 Pixels = NDArray[np.float32]
 

@@ -64,9 +64,10 @@ def encode_picture(picture: Picture) -> bytes:
     """The picture as a PNG file: clamped to [0, 1], rounded to nearest."""
     colour = (picture.rgb @ LUMA)[..., None] if picture.grey else picture.rgb
     channels = colour if picture.alpha is None else np.concatenate([colour, picture.alpha[..., None]], axis=2)
-    limit = 255 if picture.bits == 8 else 65535
-    scaled = np.clip(channels, 0, 1) * limit + 0.5
-    return encode_png(scaled.astype(np.uint8 if picture.bits == 8 else np.uint16), picture.profile)
+    unit = np.clip(channels, 0, 1)
+    if picture.bits == 8:
+        return encode_png((unit * 255 + 0.5).astype(np.uint8), picture.profile)
+    return encode_png((unit * 65535 + 0.5).astype(np.uint16), picture.profile)
 
 
 def _plain(image: Image.Image) -> Image.Image:

@@ -40,7 +40,7 @@ def encode_png(samples: NDArray[np.uint8] | NDArray[np.uint16], profile: bytes |
 
 
 def _filter(rows: NDArray[np.uint8], step: int) -> NDArray[np.uint8]:
-    """Each row behind its filter's number: the bytes' differences, modulo 256, to what `step` bytes before and the row above say."""
+    """Rows behind their filter's number, each byte less the mean of the one `step` before and the one above, modulo 256."""
     left, above = np.zeros_like(rows), np.zeros_like(rows)
     left[:, step:] = rows[:, :-step]
     above[1:] = rows[:-1]
@@ -54,7 +54,7 @@ def _filter(rows: NDArray[np.uint8], step: int) -> NDArray[np.uint8]:
 def _compress(lines: NDArray[np.uint8]) -> bytes:
     """Huffman codes and runs; after the filter, longer repetitions are rare in what cameras and networks make."""
     deflate = zlib.compressobj(level=1, memLevel=9, strategy=zlib.Z_RLE)
-    return deflate.compress(lines) + deflate.flush()
+    return deflate.compress(lines.data) + deflate.flush()
 
 
 def _chunk(name: bytes, content: bytes) -> bytes:

@@ -87,8 +87,8 @@ def mean_ssim(x: NDArray[np.generic], y: NDArray[np.generic]) -> float:
     height, channels, width = x.shape
     strips = _Strips(channels, width)
     taken = (slice(top, top + ROWS + WINDOW - 1) for top in range(0, height - WINDOW + 1, ROWS))
-    total = sum(strips.sum_ssim(x[rows], y[rows]) for rows in taken)
-    return total / ((height - WINDOW + 1) * channels * (width - WINDOW + 1))
+    total: float = sum(strips.sum_ssim(x[rows], y[rows]) for rows in taken)
+    return float(total / ((height - WINDOW + 1) * channels * (width - WINDOW + 1)))
 
 
 def _described(channels: Channels) -> str:
@@ -129,8 +129,7 @@ class _Strips:
 
     def sum_ssim(self, x: NDArray[np.generic], y: NDArray[np.generic]) -> float:
         """The SSIM map's sum."""
-        height, channels, width = x.shape
-        rows = self._filter_rows(self._multiply(x, y)).reshape(-1, width)
+        rows = self._filter_rows(self._multiply(x, y)).reshape(-1, x.shape[2])
         return self._combine(self._filter_columns(rows).reshape(4, -1))
 
     def _multiply(self, x: NDArray[np.generic], y: NDArray[np.generic]) -> NDArray[np.float64]:

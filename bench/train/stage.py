@@ -28,7 +28,8 @@ from bench.train.loggers import open_trackers
 from bench.train.loop import fit
 from bench.weightfile import load_weights, save_weights
 from methods.base import Method, Stage, Task
-from ugpnet.recipe import Config, Recipe
+from ugpnet.recipe import Recipe
+from ugpnet.settings import Config
 
 
 def train_stage(job: Job, place: Workplace) -> Mapping[str, Any]:

@@ -20,7 +20,8 @@ from bench.train.batches import split
 from bench.train.device import preserved_rng, release_memory, seed_layers
 from bench.train.log import LossLog, Row
 from bench.train.optim import Updater, build_updaters
-from ugpnet.recipe import Batch, Budget, Player, Recipe, Shared, Term, Weights
+from ugpnet.recipe import Batch, Player, Recipe, Shared, Term, Weights
+from ugpnet.settings import Budget
 
 
 @dataclass(frozen=True)
