@@ -14,11 +14,11 @@ from bench.recognise import describe_misfit
 from bench.row import from_spec
 from bench.weightfile import is_own, load_weights, read_checkpoint, save_weights
 from methods.base import Method, Task
-from methods.losses import components
+from methods.losses.backbones import FACE_BOXES
 from ugpnet.checkpoints import CheckpointMismatch
 from ugpnet.recipe import Weights
 
-BACKBONES: Mapping[str, Callable[[Path], Mapping[str, Any]]] = {components.WEIGHTS: read_face_boxes}
+BACKBONES: Mapping[str, Callable[[Path], Mapping[str, Any]]] = {FACE_BOXES: read_face_boxes}
 """Readers of files that are no state dicts."""
 
 

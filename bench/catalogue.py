@@ -18,7 +18,7 @@ from bench.errors import BenchError
 from bench.networks import published, shapes
 from bench.registry import WeightFile
 from methods.base import Facts, Method, PeerField, Stage, names
-from ugpnet.recipe import Budget, Config, Optim, Schedule
+from ugpnet.settings import Budget, Config, Optim, Schedule
 
 REQUIRED = "to be given"
 FAMILIES = ("input", "regression", "generative", "hybrid", "prior")

@@ -20,6 +20,7 @@ from torch import Tensor
 from bench import metrics
 from bench.data.config import DataConfig
 from bench.data.pairs import Pairs
+from bench.data.png import write_png
 from bench.data.sources import Source, open_source
 from bench.data.unchanged import unchanged
 from bench.degradations import Operator
@@ -49,7 +50,7 @@ def restore_pairs(job: Job, place: Workplace) -> Mapping[str, Any]:
                     raise WeightsError(f"{job.label}: image {ids[index]!r} came out with values that are not finite")
                 path = place.folder / folder / f"{index:05d}.png"
                 path.parent.mkdir(parents=True, exist_ok=True)
-                Image.fromarray(to_bytes(image)).save(path)
+                write_png(to_bytes(image), path)
             place.tell(Progress(job, index + 1, len(ids)))
     (place.folder / "ids.json").write_text(json.dumps(list(ids)))
     return {}

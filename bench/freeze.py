@@ -6,8 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from PIL import Image
-
+from bench.data.png import write_png
 from bench.evaluate import test_images, test_pairs, to_bytes
 from bench.execute import Progress, Workplace
 from bench.job import Job
@@ -24,7 +23,7 @@ def freeze_pairs(job: Job, place: Workplace) -> Mapping[str, Any]:
         pairs = test_pairs(job, source)
         for index in range(len(pairs)):
             for name, image in zip(("lq", "gt"), pairs.pixels(index), strict=True):
-                Image.fromarray(to_bytes(image)).save(place.folder / name / f"{index:05d}.png")
+                write_png(to_bytes(image), place.folder / name / f"{index:05d}.png")
             place.tell(Progress(job, index + 1, len(pairs)))
     (place.folder / "ids.json").write_text(json.dumps(list(pairs.ids)))
     return {}

@@ -13,7 +13,7 @@ import methods
 from bench.errors import SuiteError
 from bench.resolve import lone_row
 from methods.base import Method, Prior, Task, names
-from ugpnet.recipe import Config
+from ugpnet.settings import Config
 
 PUBLISHED = (Task("deblur", 1, 512), Task("denoise", 1, 512), Task("sr", 8, 512), Task("prior", 1, 512))
 """The tasks of the paper at the size of its images."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import degradations, metrics, official, weights
-from bench.data.pairs import BATCHES_VERSION
+from bench.data.fingerprint import BATCHES_VERSION
 from bench.data.sources import Source, open_source
 from bench.device import describe_device
 from bench.digest import known_digest

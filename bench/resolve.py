@@ -19,7 +19,7 @@ from bench.errors import BenchError, SuiteError
 from bench.registry import Checkpoint
 from bench.row import Row, WeightSource
 from methods.base import Task, files, roles, suggest
-from ugpnet.recipe import Config
+from ugpnet.settings import Config
 
 ASSETS = Path(__file__).parent / "assets"
 

@@ -11,7 +11,7 @@ import methods
 from bench.digest import known_digest
 from bench.registry import Checkpoint
 from methods.base import Method, Task, files, roles
-from ugpnet.recipe import Config
+from ugpnet.settings import Config
 
 WeightSource: TypeAlias = Path | Checkpoint
 """A file, or a released checkpoint that need not be on this machine."""

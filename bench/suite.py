@@ -23,7 +23,7 @@ from bench.row import Row
 from bench.sweep.config import Sweep
 from bench.train.execution import Logger
 from methods.base import Task, suggest
-from ugpnet.recipe import Config
+from ugpnet.settings import Config
 
 DEFAULT_PROFILE = "quick"
 

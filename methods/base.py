@@ -3,6 +3,9 @@
 A method is a class in `methods/<name>.py` (or in any importable module, named by its dotted path). It states what it is
 (`facts`), what can be set (`Config`), which trainings it needs (`stages`) and how the trained weights restore images
 (`restorer`). It never imports another method: a field of type `Peer` names one, and the suite hands the object over.
+
+Plans are made of configurations. Methods that come with this package therefore import networks and recipes, and torch with
+them, where they build them: `bench plan` is there at once. A method of yours may import what it likes.
 """
 
 from __future__ import annotations
@@ -15,15 +18,18 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias
-
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 
 from ugpnet.checkpoints import load_strict, unwrap
-from ugpnet.nn.stylegan2 import StyleGAN2Generator
-from ugpnet.recipe import Budget, Recipe, Weights
-from ugpnet.recipe import Config as AnyConfig
+from ugpnet.settings import Budget
+from ugpnet.settings import Config as AnyConfig
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from ugpnet.nn.stylegan2 import StyleGAN2Generator
+    from ugpnet.recipe import Recipe, Weights
 
 Family: TypeAlias = Literal["input", "regression", "generative", "hybrid", "prior"]
 
@@ -44,7 +50,7 @@ class FileField:
 
 File: TypeAlias = Annotated[Path, FileField()]
 
-Upstream: TypeAlias = Mapping[str, Weights]
+Upstream: TypeAlias = "Mapping[str, Weights]"
 """Weights by what a stage or a restorer `needs`: own stages, roles of peers, released backbones."""
 
 
@@ -102,6 +108,8 @@ class Method(ABC):
     """Raise it when the same config gives other results: it enters every key."""
     any_size: ClassVar[bool] = False
     """Whether the restorer takes images of any size, not only squares of the task's size."""
+    residual: ClassVar[bool | None] = None
+    """Whether the network adds what it makes to its input (`ugpnet.nn.regressor`); None: to be asked of a built one."""
     parts: ClassVar[tuple[str, ...]] = ()
     """The images inside the method (`x_reg`, `x_syn`): fields, beside the restored `x_hat`, of what the restorer's
     `parts(lq)` returns."""
@@ -261,3 +269,10 @@ def suggest(name: str, known: tuple[str, ...]) -> str:
 
 def _is_method(item: object) -> bool:
     return inspect.isclass(item) and issubclass(item, Method) and not inspect.isabstract(item)
+
+
+def unfit_size(size: int, least: int) -> str | None:
+    """Why images of this side do not fit a network that halves them down to `least` pixels; None if they do."""
+    if size >= least and size & (size - 1) == 0:
+        return None
+    return f"its images have a side that is a power of two and at least {least} px, not {size} px"

@@ -5,16 +5,15 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from importlib.util import find_spec
-from typing import Any, ClassVar
-
-from torch import nn
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from methods.base import Facts, suggest
-from methods.networks.basicsr_registry import architectures
 from methods.recipes import basicsr
 from methods.regression import RegressionConfig, RegressionMethod
-from ugpnet.recipe import Budget
-from ugpnet.regression import RegressionTraining
+from ugpnet.settings import Budget, RegressionTraining
+
+if TYPE_CHECKING:
+    from torch import nn
 
 SCALE_ARGUMENTS = ("scale", "upscale")
 
@@ -62,6 +61,8 @@ class BasicSRMethod(RegressionMethod):
         return f"arguments: {wrong[0]}, the task enlarges {self.task.scale} times" if wrong else None
 
     def _architecture(self) -> Callable[..., nn.Module]:
+        from methods.networks.basicsr_registry import architectures
+
         known, name = architectures(), self.config.arch
         if name not in known:
             raise LookupError(f"arch: BasicSR registers no {name!r}{suggest(name, tuple(known))}")

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
-from torch import Tensor, nn
-from torch.nn import functional as F
+from typing import TYPE_CHECKING, ClassVar
 
 from methods.base import Facts, Method, Upstream
-from ugpnet.recipe import Config
+from ugpnet.settings import Config
 
-
-class Bicubic(nn.Module):
-    """lq enlarged by bicubic interpolation (a = -0.75, half-pixel centres)."""
-
-    def __init__(self, scale: int) -> None:
-        super().__init__()
-        self.scale = scale
-
-    def forward(self, lq: Tensor) -> Tensor:
-        return F.interpolate(lq, scale_factor=self.scale, mode="bicubic", align_corners=False)
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class BicubicConfig(Config):
@@ -36,6 +25,8 @@ class BicubicMethod(Method):
         return None if self.task.scale > 1 else f"bicubic enlargement does nothing at scale 1 (task {self.task.name})"
 
     def network(self) -> nn.Module:
+        from methods.networks.enlargement import Bicubic
+
         return Bicubic(self.task.scale)
 
     def restorer(self, weights: Upstream) -> nn.Module:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar, Literal, cast
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from torch import Tensor, nn
-
-from methods.base import Facts, Method, Peer, Stage, Upstream
-from methods.networks.images import unfit_size
-from methods.networks.vgg_discriminator import VGGDiscriminator
+from methods.base import Facts, Method, Peer, Stage, Upstream, unfit_size
 from methods.recipes import basicsr
 from ugpnet.checkpoints import load_strict
-from ugpnet.losses.adversarial import relativistic_d_loss, relativistic_g_loss
-from ugpnet.losses.perceptual import VGGPerceptualLoss
-from ugpnet.losses.pixel import l1_loss
-from ugpnet.losses.selection import Perceptual, build_perceptual
-from ugpnet.recipe import Batch, Budget, Config, Optim, Player, Recipe, Schedule, Shared, Term
+from ugpnet.settings import Budget, Config, Optim, Perceptual, Schedule
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from methods.recipes.esrgan import ESRGANRecipe
 
 SMALLEST_PATCH = 8
 RATES = Optim(
@@ -71,57 +67,6 @@ class StageConfig(Config):
     training: ESRGANTraining
 
 
-class ESRGANRecipe(Recipe):
-    """Network, then discriminator on the detached output of the same forward pass."""
-
-    def __init__(
-        self, network: nn.Module, discriminator: nn.Module, perceptual: nn.Module | None, config: ESRGANTraining
-    ) -> None:
-        super().__init__(
-            {"network": network, "discriminator": discriminator},
-            (
-                Player("network", ("network",), config.optim),
-                Player("discriminator", ("discriminator",), config.d_optim),
-            ),
-            {"network": config.average},
-        )
-        self.perceptual = perceptual
-        self.config = config
-
-    def forward(self, batch: Batch, step: int) -> Shared:
-        return {"restored": self.networks["network"](batch.lq)}
-
-    def losses(self, player: str, batch: Batch, shared: Shared, step: int) -> Mapping[str, Term]:
-        restored, gt, judge = shared["restored"], batch.gt, self.networks["discriminator"]
-        if player == "discriminator":
-            return {"d": Term(1.0, relativistic_d_loss(judge(gt), judge(restored.detach())))}
-        return self._network(restored, gt)
-
-    def _network(self, restored: Tensor, gt: Tensor) -> Mapping[str, Term]:
-        config, judge = self.config, self.networks["discriminator"]
-        terms = {"l1": Term(config.l1, l1_loss(restored, gt))}
-        if self.perceptual is not None:
-            terms[config.perceptual.label] = Term(config.perceptual_weight, self.perceptual(restored, gt))
-        if config.adversarial:
-            terms["adv"] = Term(config.adversarial, relativistic_g_loss(judge(gt), judge(restored)))
-        return terms
-
-    def restore(self, lq: Tensor) -> Tensor:
-        restored: Tensor = self.networks["network"](lq)
-        return restored
-
-
-class Conv5Loss(nn.Module):
-    """Mean absolute difference of VGG19's conv5_4 of two images (B, 3, H, W) in [0, 1], a scalar."""
-
-    def __init__(self, weights: Mapping[str, Tensor]) -> None:
-        super().__init__()
-        self.loss = VGGPerceptualLoss("vgg19", {"conv5_4": 1.0}, weights)
-
-    def forward(self, restored: Tensor, gt: Tensor) -> Tensor:
-        return cast(Tensor, self.loss(restored, gt)["perceptual"])
-
-
 class ESRGANMethod(Method):
     version: ClassVar[int] = 1
     Config = ESRGANConfig
@@ -162,12 +107,18 @@ class ESRGANMethod(Method):
         return self.peers["pretrained"].network()
 
     def _recipe(self, upstream: Upstream) -> ESRGANRecipe:
+        from methods.networks.vgg_discriminator import VGGDiscriminator
+        from methods.recipes.esrgan import ESRGANRecipe
+
         training, network = self.config.training, self.network()
         load_strict(network, upstream["pretrained"]["network"], "ESRGAN pretrained")
         discriminator = VGGDiscriminator(num_feat=training.num_feat, input_size=self._patch)
         return ESRGANRecipe(network, discriminator, self._perceptual(upstream), training)
 
     def _perceptual(self, upstream: Upstream) -> nn.Module | None:
+        from methods.recipes.esrgan import Conv5Loss
+        from ugpnet.losses.selection import build_perceptual
+
         choice = self.config.training.perceptual
         if choice.features == "off":
             return None

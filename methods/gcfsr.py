@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar, Literal, cast
+from typing import TYPE_CHECKING, ClassVar, Literal, cast
 
-import torch
-from torch import Tensor, nn
-
-from methods.base import Facts, Method, Stage, Upstream
-from methods.losses.perceptual import PerceptualTerm, build_term
-from methods.networks.gcfsr import GCFSR, START_SIZE, GCFSRBlind
-from methods.networks.images import enlarge, reduce, signed, unfit_size, unsigned
+from methods.base import Facts, Method, Stage, Upstream, unfit_size
+from methods.networks.sizes import GCFSR_START
 from methods.recipes.adversarial import EMA, lazy_adam
-from ugpnet.losses.adversarial import logistic_g_loss
-from ugpnet.losses.discrimination import LazyR1, logistic_terms
-from ugpnet.losses.pixel import l1_loss
-from ugpnet.nn.discriminator import StyleGAN2Discriminator
-from ugpnet.nn.stylegan2 import draw_normal
-from ugpnet.recipe import Batch, Budget, Config, Optim, Player, Recipe, Shared, Term
+from methods.recipes.perceptual import PerceptualTerm
+from ugpnet.settings import Budget, Config, LazyR1, Optim
 
-NOISE_SEED = 0
+if TYPE_CHECKING:
+    from torch import nn
+
+    from methods.networks.gcfsr import GCFSR
+    from methods.recipes.gcfsr import GCFSRRecipe
 
 
 class Architecture(Config):
@@ -68,89 +62,6 @@ class StageConfig(Config):
     training: GCFSRTraining
 
 
-class GCFSRRecipe(Recipe):
-    """Discriminator with R1, then network, each with a forward pass and noise of its own."""
-
-    def __init__(
-        self, network: GCFSR, discriminator: nn.Module, perceptual: nn.Module | None, config: StageConfig
-    ) -> None:
-        training = config.training
-        super().__init__(
-            {"network": network, "discriminator": discriminator},
-            (
-                Player("discriminator", ("discriminator",), training.d_optim),
-                Player("network", ("network",), training.optim),
-            ),
-            {"network": training.average},
-        )
-        self.perceptual = perceptual
-        self.config = training
-        self.strength = config.strength
-
-    def forward(self, batch: Batch, step: int) -> Shared:
-        """The inputs, which both players share; no graph."""
-        if self.config.scales:
-            return _reduced_again(batch, self.config.scales, self.config.cond_norm)
-        lq = enlarge(batch.lq, batch.gt.shape[-1] // batch.lq.shape[-1])
-        return {"lq": signed(lq), "strength": lq.new_full((1, 1), self.strength)}
-
-    def losses(self, player: str, batch: Batch, shared: Shared, step: int) -> Mapping[str, Term]:
-        network = self.networks["network"]
-        with torch.set_grad_enabled(player == "network"):
-            restored: Tensor = network(shared["lq"], shared["strength"], generator=batch.generator)
-        gt = signed(batch.gt)
-        if player == "network":
-            return self._network(restored, gt)
-        return logistic_terms(self.networks["discriminator"], gt, restored, self.config, step)
-
-    def _network(self, restored: Tensor, gt: Tensor) -> Mapping[str, Term]:
-        config = self.config
-        terms = {"l1": Term(config.l1, l1_loss(restored, gt))}
-        if config.adversarial:
-            terms["adv"] = Term(config.adversarial, logistic_g_loss(self.networks["discriminator"](restored)))
-        if self.perceptual is not None:
-            terms[config.perceptual.label] = Term(config.perceptual_weight, self.perceptual(restored, gt))
-        return terms
-
-    def restore(self, lq: Tensor) -> Tensor:
-        network = cast(GCFSR, self.networks["network"])
-        restorer = GCFSRRestorer(network, self.strength, network.out_size // lq.shape[-1])
-        restored: Tensor = restorer.to(lq.device)(lq)
-        return restored
-
-
-def _reduced_again(batch: Batch, scales: tuple[int, ...], cond_norm: float) -> Shared:
-    """Every ground truth at a scale of its own and enlarged again, in 8 bits, with the strengths that say so."""
-    drawn = torch.randint(len(scales), (len(batch.gt),), generator=batch.generator).tolist()
-    chosen = [scales[index] for index in drawn]
-    images = [enlarge(reduce(gt[None], scale), scale) for gt, scale in zip(batch.gt, chosen, strict=True)]
-    lq = (torch.cat(images).clamp(0, 1) * 255).round() / 255
-    return {"lq": signed(lq), "strength": lq.new_tensor(chosen)[:, None] / cond_norm}
-
-
-class GCFSRRestorer(nn.Module):
-    """lq and restored in [0, 1], lq enlarged `scale` times first, under one strength and with the same noise always.
-
-    The released code draws noise anew on every call, so that no result could be had twice.
-    """
-
-    def __init__(self, network: GCFSR, strength: float, scale: int = 1) -> None:
-        super().__init__()
-        self.network = network
-        self.strength = strength
-        self.scale = scale
-        generator = torch.Generator().manual_seed(NOISE_SEED)
-        self.noise = nn.Module()
-        for index, shape in enumerate(network.noise_shapes()):
-            noise = draw_normal(shape, torch.zeros(()), generator)
-            self.noise.register_buffer(f"map{index}", noise, persistent=False)
-
-    def forward(self, lq: Tensor) -> Tensor:
-        x = signed(enlarge(lq, self.scale))
-        noise = [noise.to(x.dtype) for noise in self.noise.buffers()]
-        return unsigned(cast(Tensor, self.network(x, x.new_full((1, 1), self.strength), noise)))
-
-
 class GCFSRMethod(Method):
     version: ClassVar[int] = 1
     Config = GCFSRConfig
@@ -169,7 +80,7 @@ class GCFSRMethod(Method):
     def unsupported(self) -> str | None:
         if self.config.training.perceptual.features == "prior_discriminator":
             return "perceptual: GCFSR has no prior, hence no prior_discriminator; use vgg16, random or off"
-        return unfit_size(self.task.size, START_SIZE)
+        return unfit_size(self.task.size, GCFSR_START)
 
     def notes(self) -> tuple[str, ...]:
         training = self._training()
@@ -199,11 +110,17 @@ class GCFSRMethod(Method):
         return self.task.scale / self.config.training.cond_norm
 
     def network(self) -> GCFSR:
+        from methods.networks.gcfsr import GCFSR, GCFSRBlind
+
         config = self.config
         made = GCFSR if config.variant == "controllable" else GCFSRBlind
         return made(self.task.size, config.num_style_feat, config.channel_multiplier, narrow=config.narrow)
 
     def _recipe(self, upstream: Upstream) -> GCFSRRecipe:
+        from methods.losses.perceptual import build_term
+        from methods.recipes.gcfsr import GCFSRRecipe
+        from ugpnet.nn.discriminator import StyleGAN2Discriminator
+
         config = self.config
         discriminator = StyleGAN2Discriminator(
             self.task.size, config.channel_multiplier, stddev_group=None, narrow=config.narrow
@@ -212,5 +129,7 @@ class GCFSRMethod(Method):
         return GCFSRRecipe(self.network(), discriminator, perceptual, self._reads())
 
     def adapt(self, network: nn.Module) -> nn.Module:
+        from methods.recipes.gcfsr import GCFSRRestorer
+
         strength = self._strength() if self.config.strength is None else self.config.strength
-        return GCFSRRestorer(cast(GCFSR, network), strength, self.task.scale)
+        return GCFSRRestorer(cast("GCFSR", network), strength, self.task.scale)

@@ -3,24 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, cast
-
-from torch import nn
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from methods.base import Facts, Peer, PriorMethod, Stage, Upstream
-from methods.losses import components
-from methods.losses.components import FaceBoxes
-from methods.losses.identity import GREY_WEIGHTS, GreyIdentityLoss
-from methods.networks.clean_weights import clean_state
-from methods.networks.gfpgan import GFPGAN as Network
-from methods.networks.gfpgan import GFPGANRestorer, GFPGANv1, GFPGANv1Clean
-from methods.recipes.gfpgan import GFPGANRecipe, Training
+from methods.losses.backbones import FACE_BOXES, GREY_ARCFACE
+from methods.recipes.adversarial import EMA, lazy_adam
 from ugpnet.checkpoints import load_strict, unwrap
-from ugpnet.features import DiscriminatorFeatures
-from ugpnet.losses.perceptual import FeatureDistance, VGGPerceptualLoss
-from ugpnet.recipe import Budget, Config, Weights
+from ugpnet.settings import Budget, Config, LazyR1, Optim, Schedule
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from methods.losses.components import FaceBoxes
+    from methods.networks.gfpgan import GFPGAN as Network
+    from methods.recipes.gfpgan import GFPGANRecipe
+    from ugpnet.recipe import Weights
 
 VGG_LAYERS = {"conv1_2": 0.1, "conv2_2": 0.1, "conv3_4": 1.0, "conv4_4": 1.0, "conv5_4": 1.0}
+
+
+HALVINGS = Schedule(kind="multistep", milestones=(600_000, 700_000), gamma=0.5)
+
+
+class Training(LazyR1):
+    """The released recipe, images in [-1, 1], with two parts off: `identity_weight` is published as 10, `components` is on.
+
+    `pyramid_until` is the step from which the U-Net's own images are no longer supervised. `perceptual` on anything but
+    `vgg19` has no style term. `fix_decoder`: the StyleGAN2 inside keeps the prior's weights. `components` says where
+    eyes and mouth are, each of which has a discriminator of its own: `face_boxes` reads a file, and `aligned` takes the
+    same place in every image, that of an average face of FFHQ.
+    """
+
+    pixel_weight: float = 0.1
+    pyramid_weight: float = 1
+    pyramid_until: int = 50_000
+    perceptual: Literal["vgg19", "prior_discriminator", "off"] = "vgg19"
+    perceptual_weight: float = 1
+    style_weight: float = 50
+    gan_weight: float = 0.1
+    components: Literal["off", "aligned", "face_boxes"] = "off"
+    component_gan_weight: float = 1
+    component_style_weight: float = 200
+    identity_weight: float = 0
+    fix_decoder: bool = True
+    g_optim: Optim = Optim(lr=2e-3, betas=(0.0, 0.99), schedule=HALVINGS)
+    d_optim: Optim = lazy_adam(2e-3, every=16, schedule=HALVINGS)
+    component_optim: Optim = Optim(lr=2e-3, betas=(0.9, 0.99), schedule=HALVINGS)
+    average: float = EMA
 
 
 class GFPGANConfig(Config):
@@ -89,12 +118,14 @@ class GFPGAN(PriorMethod):
         training = self.config.training
         wanted = {
             "vgg19": training.perceptual == "vgg19",
-            GREY_WEIGHTS: training.identity_weight,
-            components.WEIGHTS: training.components == "face_boxes",
+            GREY_ARCFACE: training.identity_weight,
+            FACE_BOXES: training.components == "face_boxes",
         }
         return tuple(name for name, is_wanted in wanted.items() if is_wanted)
 
     def network(self) -> Network:
+        from methods.networks.gfpgan import GFPGANv1, GFPGANv1Clean
+
         prior = self.prior.network()
         made = GFPGANv1Clean if self.config.variant == "clean" else GFPGANv1
         return made(
@@ -114,26 +145,37 @@ class GFPGAN(PriorMethod):
         return self.adapt(network).eval()
 
     def adapt(self, network: nn.Module) -> nn.Module:
-        return GFPGANRestorer(cast(Network, network))
+        from methods.networks.gfpgan import GFPGANRestorer
+
+        return GFPGANRestorer(cast("Network", network))
 
     def _recipe(self, upstream: Upstream) -> GFPGANRecipe:
+        from methods.losses.identity import GreyIdentityLoss
+        from methods.networks.clean_weights import clean_state
+        from methods.recipes.gfpgan import GFPGANRecipe
+
         network, discriminator = self.network(), self.prior.discriminator()
         prior = upstream["prior"]["generator"]
         decoder = clean_state(prior) if self.config.variant == "clean" else prior
         load_strict(network.stylegan_decoder, decoder, "GFP-GAN prior")
         training = self.config.training
-        identity = GreyIdentityLoss(upstream[GREY_WEIGHTS][""]) if training.identity_weight else None
+        identity = GreyIdentityLoss(upstream[GREY_ARCFACE][""]) if training.identity_weight else None
         return GFPGANRecipe(
             network, discriminator, training, self._perceptual(upstream), identity, self._boxes(upstream)
         )
 
     def _boxes(self, upstream: Upstream) -> FaceBoxes | None:
+        from methods.losses.components import FaceBoxes
+
         choice = self.config.training.components
         if choice == "off":
             return None
-        return FaceBoxes(upstream[components.WEIGHTS][""] if choice == "face_boxes" else None)
+        return FaceBoxes(upstream[FACE_BOXES][""] if choice == "face_boxes" else None)
 
     def _perceptual(self, upstream: Upstream) -> nn.Module | None:
+        from ugpnet.features import DiscriminatorFeatures
+        from ugpnet.losses.perceptual import FeatureDistance, VGGPerceptualLoss
+
         choice = self.config.training.perceptual
         if choice == "vgg19":
             return VGGPerceptualLoss("vgg19", VGG_LAYERS, upstream["vgg19"][""], style=True, range_norm=True)

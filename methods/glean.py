@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from torch import Tensor, nn
-
-from methods.base import Facts, Peer, PriorMethod, Stage, Upstream
-from methods.losses.perceptual import PerceptualTerm, build_term
-from methods.networks.glean import GLEAN, START_SIZE, own_entries
-from methods.networks.images import SignedRestorer, signed, unfit_size, unsigned
+from methods.base import Facts, Peer, PriorMethod, Stage, Upstream, unfit_size
+from methods.networks.sizes import GLEAN_START
+from methods.recipes.perceptual import PerceptualTerm
 from ugpnet.checkpoints import load_strict, unwrap
-from ugpnet.losses.adversarial import vanilla_d_loss, vanilla_g_loss
-from ugpnet.losses.pixel import mse_loss
-from ugpnet.nn.stylegan2 import StyleGAN2Generator
-from ugpnet.recipe import Batch, Budget, Config, Optim, Player, Recipe, Schedule, Shared, Term, Weights
+from ugpnet.settings import Budget, Config, Optim, Schedule
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from methods.networks.glean import GLEAN
+    from methods.recipes.glean import GLEANRecipe
+    from ugpnet.nn.stylegan2 import StyleGAN2Generator
+    from ugpnet.recipe import Weights
 
 RATES = Optim(lr=1e-4, betas=(0.9, 0.99), schedule=Schedule(kind="cosine", total=600_000, floor=1e-3))
 """The cosine is twice as long as the run, which so ends at half the rate."""
@@ -60,45 +62,6 @@ class StageConfig(Config):
     training: GLEANTraining
 
 
-class GLEANRecipe(Recipe):
-    """Network, then discriminator on the detached output of the same forward pass."""
-
-    def __init__(
-        self, network: GLEAN, discriminator: nn.Module, perceptual: nn.Module | None, config: GLEANTraining
-    ) -> None:
-        super().__init__(
-            {"network": network, "discriminator": discriminator},
-            (
-                Player("network", ("network",), config.optim),
-                Player("discriminator", ("discriminator",), config.d_optim),
-            ),
-        )
-        network.generator.requires_grad_(False)
-        self.perceptual = perceptual
-        self.config = config
-
-    def forward(self, batch: Batch, step: int) -> Shared:
-        return {"restored": self.networks["network"](signed(batch.lq))}
-
-    def losses(self, player: str, batch: Batch, shared: Shared, step: int) -> Mapping[str, Term]:
-        restored, gt, judge = shared["restored"], signed(batch.gt), self.networks["discriminator"]
-        if player == "discriminator":
-            return {"d": Term(1.0, vanilla_d_loss(judge(gt), judge(restored.detach())))}
-        return self._network(restored, gt)
-
-    def _network(self, restored: Tensor, gt: Tensor) -> Mapping[str, Term]:
-        config = self.config
-        terms = {"mse": Term(config.mse, mse_loss(restored, gt))}
-        if config.adversarial:
-            terms["adv"] = Term(config.adversarial, vanilla_g_loss(self.networks["discriminator"](restored)))
-        if self.perceptual is not None:
-            terms[config.perceptual.label] = Term(config.perceptual_weight, self.perceptual(restored, gt))
-        return terms
-
-    def restore(self, lq: Tensor) -> Tensor:
-        return unsigned(self.networks["network"](signed(lq)))
-
-
 class GLEANMethod(PriorMethod):
     version: ClassVar[int] = 1
     Config = GLEANConfig
@@ -116,7 +79,7 @@ class GLEANMethod(PriorMethod):
     def unsupported(self) -> str | None:
         if self.task.scale == 1:
             return f"GLEAN only enlarges images; task {self.task.name} keeps their size"
-        unfit = unfit_size(self.task.size, 2 * START_SIZE) or unfit_size(self._in_size, START_SIZE)
+        unfit = unfit_size(self.task.size, 2 * GLEAN_START) or unfit_size(self._in_size, GLEAN_START)
         return super().unsupported() or unfit
 
     def notes(self) -> tuple[str, ...]:
@@ -135,9 +98,14 @@ class GLEANMethod(PriorMethod):
         return self._around(self.prior.network())
 
     def _around(self, generator: StyleGAN2Generator) -> GLEAN:
+        from methods.networks.glean import GLEAN
+
         return GLEAN(self._in_size, generator, **self.config.only(Architecture).model_dump())
 
     def _recipe(self, upstream: Upstream) -> GLEANRecipe:
+        from methods.losses.perceptual import build_term
+        from methods.recipes.glean import GLEANRecipe
+
         training, generator = self.config.training, self.prior.network()
         load_strict(generator, upstream["prior"]["generator"], "GLEAN prior")
         discriminator = self._discriminator(upstream)
@@ -154,10 +122,14 @@ class GLEANMethod(PriorMethod):
 
     def adopt(self, stage: str, checkpoint: Mapping[str, Any]) -> Weights:
         """A file of mmagic's, from which the restoration network is taken."""
+        from methods.networks.glean import own_entries
+
         network = self.network()
         state = own_entries(unwrap(checkpoint, network.state_dict()))
         load_strict(network, state, "GLEAN")
         return {"network": state}
 
     def adapt(self, network: nn.Module) -> nn.Module:
+        from methods.networks.images import SignedRestorer
+
         return SignedRestorer(network)

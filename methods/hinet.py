@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
-
-from torch import nn
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from methods.base import Facts
 from methods.regression import RegressionConfig, RegressionMethod, unless_same_size
-from ugpnet.nn.hinet import HINet
-from ugpnet.recipe import Budget, Optim, Schedule
-from ugpnet.regression import RegressionTraining
+from ugpnet.settings import Budget, Optim, RegressionTraining, Schedule
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class HINetConfig(RegressionConfig):
@@ -35,6 +34,7 @@ class HINetConfig(RegressionConfig):
 
 class HINetMethod(RegressionMethod):
     version: ClassVar[int] = 1
+    residual: ClassVar[bool | None] = True
     Config = HINetConfig
     config: HINetConfig
     facts: ClassVar[Facts] = Facts(
@@ -51,6 +51,8 @@ class HINetMethod(RegressionMethod):
         return unless_same_size("HINet", self.task)
 
     def network(self) -> nn.Module:
+        from ugpnet.nn.hinet import HINet
+
         config = self.config
         return HINet(
             3, config.wf, config.depth, hin_position_left=config.hin_position_left,

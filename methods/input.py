@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
-from torch import Tensor, nn
-from torch.nn import functional as F
+from typing import TYPE_CHECKING, ClassVar
 
 from methods.base import Facts, Method, Upstream
-from ugpnet.recipe import Config
+from ugpnet.settings import Config
 
-
-class Enlarge(nn.Module):
-    """lq at the size of the ground truth: nearest-neighbour enlargement, the identity at scale 1."""
-
-    def __init__(self, scale: int) -> None:
-        super().__init__()
-        self.scale = scale
-
-    def forward(self, lq: Tensor) -> Tensor:
-        return lq if self.scale == 1 else F.interpolate(lq, scale_factor=self.scale, mode="nearest")
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class InputConfig(Config):
@@ -33,6 +22,8 @@ class Input(Method):
     facts: ClassVar[Facts] = Facts(title="Degraded input", family="input")
 
     def network(self) -> nn.Module:
+        from methods.networks.enlargement import Enlarge
+
         return Enlarge(self.task.scale)
 
     def restorer(self, weights: Upstream) -> nn.Module:

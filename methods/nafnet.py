@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
-
-from torch import nn
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from methods.base import Facts
 from methods.regression import RegressionConfig, RegressionMethod, unless_same_size
-from ugpnet.nn.nafnet import NAFNet, NAFNetLocal
-from ugpnet.recipe import Budget, Optim, Schedule
-from ugpnet.regression import RegressionTraining
+from ugpnet.settings import Budget, Optim, RegressionTraining, Schedule
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class NAFNetConfig(RegressionConfig):
@@ -34,6 +33,7 @@ class NAFNetConfig(RegressionConfig):
 
 class NAFNetMethod(RegressionMethod):
     version: ClassVar[int] = 1
+    residual: ClassVar[bool | None] = True
     Config = NAFNetConfig
     config: NAFNetConfig
     facts: ClassVar[Facts] = Facts(
@@ -50,6 +50,8 @@ class NAFNetMethod(RegressionMethod):
         return unless_same_size("NAFNet", self.task)
 
     def network(self) -> nn.Module:
+        from ugpnet.nn.nafnet import NAFNet, NAFNetLocal
+
         made = NAFNetLocal if self.config.pooling == "local" else NAFNet
         return made(
             width=self.config.width, middle_blk_num=self.config.middle_blk_num,

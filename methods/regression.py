@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
-from torch import nn
+from typing import TYPE_CHECKING, ClassVar
 
 from methods.base import Method, Stage, Task, Upstream
 from ugpnet.checkpoints import load_strict
-from ugpnet.recipe import Budget, Config
-from ugpnet.regression import RegressionRecipe, RegressionTraining
+from ugpnet.settings import Budget, Config, RegressionTraining
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from ugpnet.regression import RegressionRecipe
 
 
 class RegressionConfig(Config):
@@ -39,6 +41,8 @@ class RegressionMethod(Method):
         return (Stage("network", config, self.config.budget, lambda _: self._recipe()),)
 
     def _recipe(self) -> RegressionRecipe:
+        from ugpnet.regression import RegressionRecipe
+
         return RegressionRecipe(self.network(), self.config.training)
 
     def restorer(self, weights: Upstream) -> nn.Module:

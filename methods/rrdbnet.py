@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, cast
-
-from torch import nn
+from typing import TYPE_CHECKING, ClassVar, Literal, cast
 
 from methods.base import Facts
 from methods.recipes import basicsr
 from methods.regression import RegressionConfig, RegressionMethod
-from ugpnet.nn.rrdbnet import RRDBNet
-from ugpnet.recipe import Budget
-from ugpnet.regression import RegressionTraining
+from ugpnet.settings import Budget, RegressionTraining
+
+if TYPE_CHECKING:
+    from torch import nn
 
 SCALES = (1, 2, 4, 8)
 
@@ -28,6 +27,7 @@ class RRDBNetConfig(RegressionConfig):
 
 class RRDBNetMethod(RegressionMethod):
     version: ClassVar[int] = 1
+    residual: ClassVar[bool | None] = False
     Config = RRDBNetConfig
     config: RRDBNetConfig
     facts: ClassVar[Facts] = Facts(
@@ -42,6 +42,8 @@ class RRDBNetMethod(RegressionMethod):
         return None if scale in SCALES else f"RRDBNet enlarges 1, 2, 4 or 8 times, not {scale} times"
 
     def network(self) -> nn.Module:
+        from ugpnet.nn.rrdbnet import RRDBNet
+
         config = self.config
         scale = cast(Literal[1, 2, 4, 8], self.task.scale)
         return RRDBNet(3, 3, scale, config.num_feat, config.num_block, config.num_grow_ch)

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ClassVar
-
-import torch
-from torch import Tensor
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from methods.base import Facts, Prior, Stage, Upstream
 from methods.recipes.adversarial import EMA, lazy_adam
 from ugpnet.checkpoints import load_strict, unwrap
-from ugpnet.diffaugment import Augmentation, diff_augment
-from ugpnet.losses.adversarial import logistic_g_loss
-from ugpnet.losses.discrimination import LazyR1, logistic_terms
-from ugpnet.losses.regularisers import PathLengthPenalty
-from ugpnet.nn.discriminator import StyleGAN2Discriminator
-from ugpnet.nn.stylegan2 import StyleGAN2Generator, draw_normal
-from ugpnet.recipe import Batch, Budget, Config, Optim, Player, Recipe, Schedule, Shared, Term, Weights
+from ugpnet.settings import Augmentation, Budget, Config, LazyR1, Optim, Schedule
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from methods.recipes.stylegan2 import StyleGAN2Recipe
+    from ugpnet.nn.discriminator import StyleGAN2Discriminator
+    from ugpnet.nn.stylegan2 import StyleGAN2Generator
+    from ugpnet.recipe import Weights
 
 HALVING = Schedule(kind="multistep", milestones=(600_000,), gamma=0.5)
 
@@ -60,79 +60,6 @@ class StageConfig(Config):
     training: Training
 
 
-def build_generator(size: int, architecture: Architecture) -> StyleGAN2Generator:
-    return StyleGAN2Generator(size, **architecture.model_dump())
-
-
-def build_discriminator(size: int, architecture: Architecture) -> StyleGAN2Discriminator:
-    return StyleGAN2Discriminator(size, architecture.channel_multiplier, narrow=architecture.narrow)
-
-
-class StyleGAN2Recipe(Recipe):
-    """Discriminator, then generator; images in [-1, 1]; R1 and path length added to the gradient of their player's step."""
-
-    def __init__(self, config: StageConfig) -> None:
-        training = config.training
-        super().__init__(
-            {"generator": build_generator(config.size, config.architecture),
-             "discriminator": build_discriminator(config.size, config.architecture)},
-            (
-                Player("discriminator", ("discriminator",), training.d_optim),
-                Player("generator", ("generator",), training.g_optim),
-            ),
-            average={"generator": training.average},
-        )  # fmt: skip
-        self.config = training
-        self.path_length = PathLengthPenalty()
-
-    def forward(self, batch: Batch, step: int) -> Shared:
-        return {}
-
-    def losses(self, player: str, batch: Batch, shared: Shared, step: int) -> Mapping[str, Term]:
-        return self._discriminator(batch, step) if player == "discriminator" else self._generator(batch, step)
-
-    def _discriminator(self, batch: Batch, step: int) -> Mapping[str, Term]:
-        real = batch.gt * 2 - 1
-        with torch.no_grad():
-            fake, _ = self._synthesise(len(real), batch)
-        return logistic_terms(self._judge(batch.generator), real, fake, self.config, step)
-
-    def _generator(self, batch: Batch, step: int) -> Mapping[str, Term]:
-        config, count = self.config, len(batch.gt)
-        fake, _ = self._synthesise(count, batch)
-        terms = {"g": Term(1.0, logistic_g_loss(self._judge(batch.generator)(fake)))}
-        if config.path_weight and step % config.path_every == 0:
-            images, latents = self._synthesise(max(1, count // 2), batch)
-            penalty = self.path_length(images, latents, batch.generator)
-            terms["path"] = Term(config.path_weight * config.path_every, penalty)
-        return terms
-
-    def _judge(self, generator: torch.Generator) -> Callable[[Tensor], Tensor]:
-        """The discriminator D behind new transforms T at every call: D(T(x)) wherever StyleGAN2 has D(x), R1 included.
-
-        So R1 is the gradient at the images as they are, through T: the authors' code for few images (`ns_DiffAugment_r1`, and
-        their PyTorch version) has it so; that for CIFAR and FFHQ (`ns_r1_DiffAugment`) has the gradient at T(x).
-        """
-        return lambda images: self.networks["discriminator"](diff_augment(images, self.config.augment, generator))
-
-    def _synthesise(self, count: int, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Images and latents of fresh codes, two of them mixed with the configured probability."""
-        generator = self.networks["generator"]
-        if not isinstance(generator, StyleGAN2Generator):
-            raise TypeError("the generator is a StyleGAN2Generator")
-        mixed = bool(torch.rand((), generator=batch.generator) < self.config.mixing)
-        like = generator.constant_input.weight
-        codes = [
-            draw_normal((count, generator.num_style_feat), like, batch.generator) for _ in range(2 if mixed else 1)
-        ]
-        latents = generator.mix([generator.map(code) for code in codes], None, batch.generator)
-        image, _ = generator.synthesize(latents, generator=batch.generator)
-        return image, latents
-
-    def restore(self, lq: Tensor) -> Tensor:
-        raise TypeError("a generative prior restores nothing")
-
-
 class StyleGAN2(Prior):
     version: ClassVar[int] = 1
     Config = StyleGAN2Config
@@ -149,13 +76,22 @@ class StyleGAN2(Prior):
 
     def stages(self) -> tuple[Stage, ...]:
         config = StageConfig(size=self.task.size, architecture=self.config.architecture, training=self.config.training)
-        return (Stage("prior", config, self.config.budget, lambda _: StyleGAN2Recipe(config), data="images"),)
+        return (Stage("prior", config, self.config.budget, lambda _: self._recipe(config), data="images"),)
+
+    def _recipe(self, config: StageConfig) -> StyleGAN2Recipe:
+        from methods.recipes.stylegan2 import StyleGAN2Recipe
+
+        return StyleGAN2Recipe(config)
 
     def network(self) -> StyleGAN2Generator:
+        from methods.recipes.stylegan2 import build_generator
+
         return build_generator(self.task.size, self.config.architecture)
 
     def discriminator(self) -> StyleGAN2Discriminator:
         """The discriminator that was trained with the prior; its images are in [-1, 1]."""
+        from methods.recipes.stylegan2 import build_discriminator
+
         return build_discriminator(self.task.size, self.config.architecture)
 
     def adopt(self, stage: str, checkpoint: Mapping[str, Any]) -> Weights:
@@ -166,6 +102,8 @@ class StyleGAN2(Prior):
         return {"generator": state}
 
     def sample(self, weights: Upstream, count: int, generator: torch.Generator) -> Iterator[Tensor]:
+        import torch
+
         network = self.network()
         load_strict(network, weights["prior"]["generator"], "StyleGAN2")
         network.eval()

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
-from torch import nn
+from typing import TYPE_CHECKING, ClassVar
 
 from methods.base import Facts
-from methods.networks.uformer import Uformer
 from methods.regression import RegressionConfig, RegressionMethod, unless_same_size
-from ugpnet.recipe import Budget, Optim, Schedule
-from ugpnet.regression import RegressionTraining
+from ugpnet.settings import Budget, Optim, RegressionTraining, Schedule
+
+if TYPE_CHECKING:
+    from torch import nn
 
 EPOCH = 263
 """Batches of 8 in GoPro's 2,103 pairs."""
@@ -47,6 +46,7 @@ class UformerConfig(RegressionConfig):
 
 class UformerMethod(RegressionMethod):
     version: ClassVar[int] = 1
+    residual: ClassVar[bool | None] = True
     Config = UformerConfig
     config: UformerConfig
     facts: ClassVar[Facts] = Facts(
@@ -63,6 +63,8 @@ class UformerMethod(RegressionMethod):
         return unless_same_size("Uformer", self.task)
 
     def network(self) -> nn.Module:
+        from methods.networks.uformer import Uformer
+
         config = self.config
         return Uformer(
             config.img_size, embed_dim=config.embed_dim, depths=config.depths, num_heads=config.num_heads,

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, ClassVar, Literal
-
-import torch
-from torch import nn
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from methods.base import Facts, Peer, PriorMethod, Stage, Upstream, backbones
 from ugpnet.checkpoints import load_strict, unwrap
 from ugpnet.config import UGPNetConfig
-from ugpnet.losses.selection import Contextual, Perceptual, build_contextual, build_perceptual
-from ugpnet.model import UGPNet
-from ugpnet.nn.regressor import Regressor
-from ugpnet.nn.tap import Tap
-from ugpnet.pretrained import join_parts
-from ugpnet.recipe import Budget, Config, Weights
-from ugpnet.regression import RegressionRecipe
-from ugpnet.stages import FusionRecipe, FusionTraining, RestorationTraining, SynthesisRecipe, SynthesisTraining
-from ugpnet.warm_start import start_restoration
+from ugpnet.settings import (
+    Budget,
+    Config,
+    Contextual,
+    FusionTraining,
+    Perceptual,
+    RestorationTraining,
+    SynthesisTraining,
+)
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from ugpnet.model import UGPNet
+    from ugpnet.recipe import Weights
+    from ugpnet.regression import RegressionRecipe
+    from ugpnet.stages import FusionRecipe, SynthesisRecipe
 
 
 class RestorationStage(RestorationTraining):
@@ -135,10 +141,14 @@ class UGPNetMethod(PriorMethod):
 
     @cached_property
     def _is_residual(self) -> bool:
-        """Asked for by every plan many times, and only a built network knows."""
-        return bool(self._regressor().residual)
+        """What the regressor's method says; else, once, what its network says when it is built."""
+        said = self.peers["regressor"].residual
+        return bool(self._regressor().residual) if said is None else said
 
     def _regressor(self) -> Any:
+        from ugpnet.nn.regressor import Regressor
+        from ugpnet.nn.tap import Tap
+
         network = self.peers["regressor"].network()
         if isinstance(network, Regressor):
             return network
@@ -146,16 +156,22 @@ class UGPNetMethod(PriorMethod):
 
     def _example(self) -> torch.Tensor:
         """A degraded image of the task's size, to find the regressor's image head with."""
+        import torch
+
         side = self.task.size // self.task.scale
         return torch.zeros(1, 3, side, side)
 
     def network(self) -> UGPNet:
+        from ugpnet.model import UGPNet
+
         generator = self.prior.network()
         fields = self.config.model_dump(include=set(Architecture.model_fields))
         return UGPNet(UGPNetConfig(**fields), self._regressor(), generator)
 
     def adopt(self, stage: str, checkpoint: Mapping[str, Any]) -> Weights:
         """One of the three released files: `resmodule_*.pth`, `synmodule_*.pth`, `fusmodule_*.pth`."""
+        from ugpnet.pretrained import join_parts
+
         model = self.network()
         modules = {"restoration": _untapped(model.restoration), "synthesis": model.synthesis, "fusion": model.fusion}
         if stage == "synthesis":
@@ -177,6 +193,9 @@ class UGPNetMethod(PriorMethod):
         load_strict(_untapped(model.restoration), weights[source]["network"], f"UGPNet {source}")
 
     def _restoration_recipe(self, upstream: Upstream) -> RegressionRecipe:
+        from ugpnet.regression import RegressionRecipe
+        from ugpnet.warm_start import start_restoration
+
         model = self.network()
         regression: Any = model.restoration.regression
         load_strict(_untapped(regression), upstream["regressor"]["network"], "UGPNet regressor")
@@ -185,6 +204,9 @@ class UGPNetMethod(PriorMethod):
         return RegressionRecipe(model.restoration, self.config.restoration)
 
     def _synthesis_recipe(self, upstream: Upstream) -> SynthesisRecipe:
+        from ugpnet.losses.selection import build_perceptual
+        from ugpnet.stages import SynthesisRecipe
+
         model, training = self.network(), self.config.synthesis
         self._load_restoration(model, upstream)
         load_strict(model.synthesis.generator, upstream["prior"]["generator"], "UGPNet prior")
@@ -193,6 +215,9 @@ class UGPNetMethod(PriorMethod):
         return SynthesisRecipe(model.restoration, model.synthesis, discriminator, perceptual, training)
 
     def _fusion_recipe(self, upstream: Upstream) -> FusionRecipe:
+        from ugpnet.losses.selection import build_contextual, build_perceptual
+        from ugpnet.stages import FusionRecipe
+
         model, training = self.network(), self.config.fusion
         self._load_restoration(model, upstream)
         load_strict(model.synthesis, upstream["synthesis"]["synthesis"], "UGPNet synthesis")
@@ -210,6 +235,8 @@ class UGPNetMethod(PriorMethod):
 
 def _untapped(module: nn.Module) -> nn.Module:
     """The network inside a `Tap`, whose weights are kept under its own names."""
+    from ugpnet.nn.tap import Tap
+
     return module.network if isinstance(module, Tap) else module
 
 

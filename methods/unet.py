@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
-from torch import nn
+from typing import TYPE_CHECKING, ClassVar
 
 from methods.base import Facts
 from methods.regression import RegressionConfig, RegressionMethod, unless_same_size
-from ugpnet.nn.unet import UNet
-from ugpnet.recipe import Budget, Optim, Schedule
-from ugpnet.regression import RegressionTraining
+from ugpnet.settings import Budget, Optim, RegressionTraining, Schedule
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class UNetConfig(RegressionConfig):
@@ -29,6 +28,7 @@ class UNetConfig(RegressionConfig):
 
 class UNetMethod(RegressionMethod):
     version: ClassVar[int] = 1
+    residual: ClassVar[bool | None] = True
     Config = UNetConfig
     config: UNetConfig
     facts: ClassVar[Facts] = Facts(
@@ -46,4 +46,6 @@ class UNetMethod(RegressionMethod):
         return unless_same_size("U-Net", self.task)
 
     def network(self) -> nn.Module:
+        from ugpnet.nn.unet import UNet
+
         return UNet(self.config.width, self.config.depth)

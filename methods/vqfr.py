@@ -4,19 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
-from torch import nn
-
-from methods.base import Facts, Method, Stage, Upstream, backbones
-from methods.networks.images import unfit_size
-from methods.networks.vqfr import VQFR, VQGAN, VQFRRestorer
-from methods.networks.vqfr_discriminators import PatchDiscriminator, SWADiscriminator
-from methods.networks.vqfr_v1 import VQFRv1
-from methods.networks.vqfr_v2 import VQFRv2
-from methods.networks.vqgan_v1 import VQGANv1
-from methods.networks.vqgan_v2 import VQGANv2
-from methods.recipes.vqfr_codebook import CodebookRecipe
+from methods.base import Facts, Method, Stage, Upstream, backbones, unfit_size
 from methods.recipes.vqfr_config import (
     CodebookTraining,
     JudgeWidths,
@@ -24,11 +14,18 @@ from methods.recipes.vqfr_config import (
     RestorationTrainingV1,
     RestorationTrainingV2,
 )
-from methods.recipes.vqfr_restoration import RestorationRecipe, RestorationRecipeV1, RestorationRecipeV2
-from methods.recipes.vqfr_terms import Likeness
 from ugpnet.checkpoints import load_strict, unwrap
-from ugpnet.nn.discriminator import StyleGAN2Discriminator
-from ugpnet.recipe import Budget, Config, Weights
+from ugpnet.settings import Budget, Config
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from methods.networks.vqfr import VQFR, VQGAN
+    from methods.networks.vqfr_v1 import VQFRv1
+    from methods.networks.vqfr_v2 import VQFRv2
+    from methods.recipes.vqfr_codebook import CodebookRecipe
+    from methods.recipes.vqfr_restoration import RestorationRecipe
+    from ugpnet.recipe import Weights
 
 CODEBOOK_BUDGET = Budget(iterations=800_000, batch_size=16, flips=("horizontal",))
 RESTORATION_BUDGET = Budget(iterations=200_000, batch_size=16, flips=("horizontal",))
@@ -182,12 +179,18 @@ class VQFRMethod(Method):
         return budget.patch or self.task.size
 
     def network(self) -> VQFR:
+        from methods.networks.vqfr_v1 import VQFRv1
+        from methods.networks.vqfr_v2 import VQFRv2
+
         own = self._own
         fields = own.model_dump(exclude={"codebook", "restoration"})
         return VQFRv1(**fields) if isinstance(own, V1) else VQFRv2(**fields)
 
     def autoencoder(self) -> VQGAN:
         """The first stage's network, freshly initialised."""
+        from methods.networks.vqgan_v1 import VQGANv1
+        from methods.networks.vqgan_v2 import VQGANv2
+
         own = self._own
         fields = own.model_dump(include=_vqgan_fields(own))
         return VQGANv1(**fields) if isinstance(own, V1) else VQGANv2(**fields)
@@ -205,14 +208,22 @@ class VQFRMethod(Method):
         return self.adapt(network).eval()
 
     def adapt(self, network: nn.Module) -> nn.Module:
-        return VQFRRestorer(cast(VQFR, network), self.task.scale, self.config.fidelity_ratio)
+        from methods.networks.vqfr import VQFRRestorer
+
+        return VQFRRestorer(cast("VQFR", network), self.task.scale, self.config.fidelity_ratio)
 
     def _codebook_recipe(self, upstream: Upstream) -> CodebookRecipe:
+        from methods.recipes.vqfr_codebook import CodebookRecipe
+        from methods.recipes.vqfr_terms import Likeness
+
         config = self._own.codebook
         judge = self._judge(config.judge, config.budget)
         return CodebookRecipe(self.autoencoder(), judge, Likeness(config.perceptual, backbones(upstream)), config)
 
     def _restoration_recipe(self, upstream: Upstream) -> RestorationRecipe:
+        from methods.recipes.vqfr_restoration import RestorationRecipeV1, RestorationRecipeV2
+        from methods.recipes.vqfr_terms import Likeness
+
         network, teacher, own = self.network(), self.autoencoder(), self._own
         codebook = upstream["codebook"]["network"]
         load_strict(teacher, codebook, "VQFR codebook")
@@ -220,17 +231,22 @@ class VQFRMethod(Method):
         likeness = Likeness(own.restoration.perceptual, backbones(upstream))
         if isinstance(own, V1):
             judges = self._judges(own.restoration, "texture") | self._judges(own.restoration, "main")
-            v1 = cast(VQFRv1, network)
+            v1 = cast("VQFRv1", network)
             return RestorationRecipeV1(v1, self.task.scale, teacher, judges, likeness, own.restoration)
         judges = self._judges(own.restoration, "main")
-        v2 = cast(VQFRv2, network)
+        v2 = cast("VQFRv2", network)
         return RestorationRecipeV2(v2, self.task.scale, teacher, judges, likeness, own.restoration)
 
     def _judges(self, config: RestorationV1 | RestorationV2, branch: str) -> dict[str, nn.Module]:
+        from methods.networks.vqfr_discriminators import PatchDiscriminator
+
         local = PatchDiscriminator(ndf=config.judge.local_width, n_layers=config.judge.local_layers)
         return {f"{branch}_global": self._judge(config.judge, config.budget), f"{branch}_local": local}
 
     def _judge(self, widths: JudgeWidths, budget: Budget) -> nn.Module:
+        from methods.networks.vqfr_discriminators import SWADiscriminator
+        from ugpnet.nn.discriminator import StyleGAN2Discriminator
+
         size, multiplier = self._size(budget), widths.channel_multiplier
         if self.config.version == "v1":
             return SWADiscriminator(size, multiplier, narrow=widths.narrow)

@@ -1,11 +1,15 @@
-"""Checkpoints: unwrapping released files and strict loading that says what does not fit. No file I/O here."""
+"""Checkpoints: unwrapping released files and strict loading that says what does not fit. No file I/O here.
+
+Light: imports torch where a checkpoint is at hand.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import Tensor, nn
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 WRAPPERS = ("params_ema", "params", "state_dict", "model_state_dict", "g_ema", "model", "net")
 """Keys under which released files keep their weights, averaged ones first."""
@@ -28,6 +32,8 @@ def unwrap(checkpoint: Mapping[str, Any], known: Mapping[str, Tensor] | None = N
     `known`, the state dict of the network to be filled, decides whether a prefix belongs to the network's own keys.
     Raises CheckpointMismatch where no tensors are found.
     """
+    from torch import Tensor
+
     state: Mapping[str, Any] = checkpoint
     for wrapper in WRAPPERS:
         if isinstance(state.get(wrapper), Mapping):

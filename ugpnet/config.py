@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypeAlias
 
-from ugpnet.recipe import Config
+from ugpnet.settings import Config
 
 RegressorName: TypeAlias = Literal["nafnet", "nafnet_local", "hinet", "unet", "rrdbnet"]
 Preset: TypeAlias = Literal["nafnet_deblur", "nafnet_denoise", "hinet_deblur", "hinet_denoise", "rrdb_x8"]

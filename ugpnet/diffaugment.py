@@ -7,12 +7,10 @@ heart; the generator has its gradient through them, and makes images without the
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, TypeAlias
-
 import torch
 from torch import Tensor
 
-Augmentation: TypeAlias = Literal["color", "translation", "cutout"]
+from ugpnet.settings import Augmentation
 
 BRIGHTNESS = (-0.5, 0.5)
 SATURATION = (0.0, 2.0)

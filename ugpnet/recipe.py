@@ -10,74 +10,33 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 import torch
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
+
+from ugpnet.settings import Budget, Config, Flip, Optim, Schedule
+
+__all__ = [
+    "Batch",
+    "Budget",
+    "Config",
+    "Flip",
+    "Optim",
+    "Player",
+    "Recipe",
+    "Schedule",
+    "Shared",
+    "Term",
+    "View",
+    "Weights",
+]
 
 Weights: TypeAlias = Mapping[str, Mapping[str, Tensor]]
 """State dicts by network name, averaged (EMA) where the recipe keeps an average."""
 
 Shared: TypeAlias = Mapping[str, Any]
 """What one forward pass leaves for the players of the same step; its graph is alive for one of them."""
-
-Flip: TypeAlias = Literal["horizontal", "vertical", "transpose"]
-
-
-Base = TypeVar("Base", bound="Config")
-
-
-class Config(BaseModel):
-    """Base of every configuration: frozen, unknown fields are errors, and so are numbers that are not finite."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    def only(self, base: type[Base]) -> Base:
-        """The fields of one of this config's base classes, as that class."""
-        return base(**{name: getattr(self, name) for name in base.model_fields})
-
-
-class Schedule(Config):
-    """Learning-rate factor as a pure function of the step, multiplied with the base rate.
-
-    `multistep`: times `gamma` at each milestone. `cosine`: from 1 to `floor` over `total` steps (the whole run if None).
-    `cosine_restarts`: the same, again every `total` steps. All after `warmup` steps of linear increase.
-    """
-
-    kind: Literal["constant", "multistep", "cosine", "cosine_restarts"] = "constant"
-    milestones: tuple[int, ...] = ()
-    gamma: float = 0.1
-    total: int | None = None
-    floor: float = 0.0
-    warmup: int = 0
-
-
-class Optim(Config):
-    """An optimiser and its schedule; torch defaults where the field's recipes use them."""
-
-    name: Literal["adam", "adamw"] = "adam"
-    lr: float = 1e-4
-    betas: tuple[float, float] = (0.9, 0.999)
-    eps: float = 1e-8
-    weight_decay: float = 0.0
-    schedule: Schedule = Schedule()
-
-
-class Budget(Config):
-    """How long and on what a recipe trains; all of it changes the result.
-
-    `patch` is the side of the random ground-truth crop in pixels (None: whole images); each of `flips` is made with
-    probability 1/2. `validate_every` steps, the validation PSNR is taken; `best_psnr` keeps the weights where it was highest.
-    """
-
-    iterations: int
-    batch_size: int = 8
-    patch: int | None = None
-    flips: tuple[Flip, ...] = ()
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-    validate_every: int | None = None
-    select: Literal["last", "best_psnr"] = "last"
 
 
 @dataclass(frozen=True)

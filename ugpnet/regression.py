@@ -3,39 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Literal, TypeAlias
 
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ugpnet.augmentation import mix_pairs
 from ugpnet.losses.pixel import charbonnier_loss, l1_loss, mse_loss, psnr_loss
-from ugpnet.recipe import Batch, Config, Optim, Player, Recipe, Shared, Term
-
-PixelLoss: TypeAlias = Literal["psnr", "l1", "mse", "charbonnier"]
+from ugpnet.recipe import Batch, Player, Recipe, Shared, Term
+from ugpnet.settings import PixelLoss, RegressionTraining
 
 PIXEL_LOSSES: Mapping[PixelLoss, Callable[[Tensor, Tensor], Tensor]] = {
     "psnr": psnr_loss, "l1": l1_loss, "mse": mse_loss, "charbonnier": charbonnier_loss,
 }  # fmt: skip
-
-
-class MixUp(Config):
-    """From step `start` on, every pair is blended with another of its batch, by weights of Beta(c, c), c = `concentration`."""
-
-    concentration: float = 1.2
-    start: int = 0
-
-
-class RegressionTraining(Config):
-    """Pixel loss with its weight, optimiser, global gradient norm (None: not clipped), decay per step of the averaged
-    network (None: no average), MixUp (None: pairs as they are)."""
-
-    loss: PixelLoss = "psnr"
-    weight: float = 1.0
-    optim: Optim = Optim()
-    clip_norm: float | None = None
-    average: float | None = None
-    mixup: MixUp | None = None
 
 
 class RegressionRecipe(Recipe):

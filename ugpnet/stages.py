@@ -6,7 +6,7 @@ Stage 1, restoration, is `ugpnet.regression.RegressionRecipe` on the restoration
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -15,55 +15,14 @@ from typing_extensions import Self
 from ugpnet.augmentation import augment_together
 from ugpnet.fusion import FusionModule
 from ugpnet.losses.adversarial import logistic_g_loss
-from ugpnet.losses.discrimination import LazyR1, logistic_terms
+from ugpnet.losses.discrimination import logistic_terms
 from ugpnet.losses.pixel import l1_loss
-from ugpnet.losses.selection import Contextual, Perceptual
 from ugpnet.model import UGPNet
 from ugpnet.nn.regressor import Regressor
-from ugpnet.recipe import Batch, Config, Optim, Player, Recipe, Schedule, Shared, Term
-from ugpnet.regression import RegressionTraining
+from ugpnet.recipe import Batch, Player, Recipe, Shared, Term
+from ugpnet.settings import FusionTraining, SynthesisTraining
 from ugpnet.synthesis import SynthesisModule
 from ugpnet.warm_start import start_fusion
-
-
-class RestorationTraining(RegressionTraining):
-    """L_res: the regression network's own loss, PSNR in the released code; Adam 1e-4.
-
-    `init` of R_se and R_mg: `random` as released, or `regressor`, which passes on what the regression network restored.
-    """
-
-    init: Literal["random", "regressor"] = "random"
-
-
-class SynthesisTraining(LazyR1):
-    """Eq. 2: L1 + lambda_per LPIPS + lambda_adv softplus(-D(x_syn)).
-
-    `discriminator_range` is that of the images that the
-    discriminator is fed: the released code gives it [0, 1], whatever its pre-training saw.
-    """
-
-    lambda_per: float = 10
-    lambda_adv: float = 0.3
-    perceptual: Perceptual = Perceptual()
-    optim: Optim = Optim(lr=1e-4)
-    d_optim: Optim = Optim(lr=2.5e-5)
-    r1_every: int = 10
-    augment: bool = True
-    discriminator_range: tuple[float, float] = (0.0, 1.0)
-
-
-class FusionTraining(Config):
-    """Eq. 3: L1 + lambda_per LPIPS + lambda_cf patch-wise contextual loss towards x_syn.
-
-    `init`: `random` as released, or `restoration`, the image head of R_mg, from which a short training gets further.
-    """
-
-    init: Literal["random", "restoration"] = "random"
-    lambda_per: float = 10
-    lambda_cf: float = 0.05
-    perceptual: Perceptual = Perceptual()
-    contextual: Contextual = Contextual()
-    optim: Optim = Optim(lr=1e-3, schedule=Schedule(kind="multistep", milestones=(8_000,), gamma=0.1))
 
 
 class SynthesisRecipe(Recipe):

@@ -16,6 +16,9 @@ from bench.digest import stamp
 READING = 1
 """Raise it when reading, cropping or reducing gives other pixels for the same file."""
 
+BATCHES_VERSION = 2
+"""Raise it when a seed comes to mean other crops, flips or orders of images: part of every training's key."""
+
 Setting: TypeAlias = str | int | None
 
 

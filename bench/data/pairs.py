@@ -15,12 +15,10 @@ from bench.data.sources import Source
 from bench.degradations import Operator, degrade, total_scale
 from bench.errors import DataError
 from bench.team import Team
-from ugpnet.recipe import Batch, Flip, View
+from ugpnet.recipe import Batch, View
+from ugpnet.settings import Flip
 
 Pixels = NDArray[np.float32]
-
-BATCHES_VERSION = 2
-"""Raised when other crops or flips come from the same seed: part of every training's key."""
 
 
 class Pairs:

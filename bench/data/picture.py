@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from bench.data.images import MAX_PIXELS, open_image
-from bench.data.png import encode_png16
+from bench.data.png import encode_png
 from bench.errors import DataError
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -65,16 +64,10 @@ def encode_picture(picture: Picture) -> bytes:
     """The picture as a PNG file: clamped to [0, 1], rounded to nearest."""
     colour = (picture.rgb @ LUMA)[..., None] if picture.grey else picture.rgb
     channels = colour if picture.alpha is None else np.concatenate([colour, picture.alpha[..., None]], axis=2)
-    limit = 255 if picture.bits == 8 else 65535
-    scaled = np.clip(channels, 0, 1) * limit + 0.5
-    if picture.bits == 16:
-        return encode_png16(scaled.astype(np.uint16), picture.profile)
-    samples = scaled.astype(np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(samples.squeeze(2) if samples.shape[2] == 1 else samples).save(
-        buffer, "PNG", icc_profile=picture.profile
-    )
-    return buffer.getvalue()
+    unit = np.clip(channels, 0, 1)
+    if picture.bits == 8:
+        return encode_png((unit * 255 + 0.5).astype(np.uint8), picture.profile)
+    return encode_png((unit * 65535 + 0.5).astype(np.uint16), picture.profile)
 
 
 def _plain(image: Image.Image) -> Image.Image:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -18,7 +17,8 @@ Channels = Literal["rgb", "y"]
 
 WINDOW, SIGMA = 11, 1.5  # Wang et al. 2004, section III-B
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2  # ibid., equation 13
-STRIP = 32  # output rows (columns) per matrix product: large enough for BLAS, small enough for the cache
+ROWS, COLUMNS = 16, 24  # of the result per matrix product: large enough for BLAS, small enough for the cache
+BLOCK = 1 << 16  # samples of a difference at a time: half a megabyte in float64
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,10 @@ def mean_ssim(x: NDArray[np.generic], y: NDArray[np.generic]) -> float:
     Population covariance under a Gaussian window (Wang et al. 2004, equation 13). Works strip by strip, so
     that the memory does not grow with the height.
     """
-    total = sum(_ssim_map(*strip).sum() for strip in _strips(x, y))
     height, channels, width = x.shape
+    strips = _Strips(channels, width)
+    taken = (slice(top, top + ROWS + WINDOW - 1) for top in range(0, height - WINDOW + 1, ROWS))
+    total: float = sum(strips.sum_ssim(x[rows], y[rows]) for rows in taken)
     return float(total / ((height - WINDOW + 1) * channels * (width - WINDOW + 1)))
 
 
@@ -94,51 +96,101 @@ def _described(channels: Channels) -> str:
 
 
 def _squared_error(restored: Image, gt: Image) -> float:
-    # uint16 wraps for negative differences, but their squares are below 2^16 and so come out exact.
-    difference = np.subtract(restored, gt, dtype=np.uint16).reshape(len(gt), -1)
-    np.multiply(difference, difference, out=difference)
-    return int(difference.sum(axis=1, dtype=np.uint64).sum()) / gt.size
+    """Exact: integers below 2^53 are what float64 adds without rounding."""
+    x, y = restored.reshape(-1), gt.reshape(-1)
+    larger, smaller = np.empty((2, min(BLOCK, x.size)), np.uint8)
+    difference = np.empty(larger.size)
+    total = 0.0
+    for start in range(0, x.size, BLOCK):
+        one, other = x[start : start + BLOCK], y[start : start + BLOCK]
+        np.maximum(one, other, out=larger[: one.size])
+        np.minimum(one, other, out=smaller[: one.size])
+        np.subtract(larger, smaller, out=larger)
+        difference[:] = larger
+        total += float(difference[: one.size] @ difference[: one.size])
+    return total / gt.size
 
 
 def _luma_squared_error(restored: Image, gt: Image) -> float:
     return float(np.mean((luma(restored) - luma(gt)) ** 2))
 
 
-def _strips(
-    x: NDArray[np.generic], y: NDArray[np.generic]
-) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    for top in range(0, x.shape[0] - WINDOW + 1, STRIP):
-        rows = slice(top, top + STRIP + WINDOW - 1)
-        yield x[rows].astype(np.float64, order="C"), y[rows].astype(np.float64, order="C")
+class _Strips:
+    """SSIM of strips of up to ROWS rows of the result, (rows + 10, C, W) of the images.
 
-
-def _ssim_map(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-    # The formula needs the two second moments only as a sum, so that four filtered planes do instead of five.
-    filtered = _filter(np.stack([x, y, x * x + y * y, x * y], axis=1))
-    mean_x, mean_y, squares, product = np.moveaxis(filtered, 1, 0)
-    means, cross = mean_x**2 + mean_y**2, mean_x * mean_y
-    ssim: NDArray[np.float64] = (2 * cross + C1) * (2 * (product - cross) + C2)
-    ssim /= (means + C1) * (squares - means + C2)
-    return ssim
-
-
-def _filter(planes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Gaussian-filtered planes of one strip at the valid positions: (h, ..., W) -> (h - 10, ..., W - 10).
-
-    Each pass is a product with a banded matrix: four times the arithmetic of a sliding window, yet several
-    times faster, because BLAS does it.
+    All arrays are taken once: at the sizes of images, memory that comes fresh from the system at every strip
+    costs several times the arithmetic. Planes lie one after the other, each whole, as BLAS wants them.
     """
-    h, *inner, width = planes.shape
-    rows = (_band(h - WINDOW + 1) @ planes.reshape(h, -1)).reshape(-1, width)
-    out = np.empty((len(rows), width - WINDOW + 1))
-    for left in range(0, out.shape[1], STRIP):
-        block = out[:, left : left + STRIP]
-        taps = rows[:, left : left + block.shape[1] + WINDOW - 1]
-        np.matmul(taps, _band(block.shape[1]).T, out=block)
-    return out.reshape(-1, *inner, out.shape[1])
+
+    def __init__(self, channels: int, width: int) -> None:
+        self._moments = np.empty(4 * (ROWS + WINDOW - 1) * channels * width)
+        self._rows = np.empty(4 * ROWS * channels * width)
+        self._filtered = np.empty(4 * ROWS * channels * (width - WINDOW + 1))
+
+    def sum_ssim(self, x: NDArray[np.generic], y: NDArray[np.generic]) -> float:
+        """The SSIM map's sum."""
+        rows = self._filter_rows(self._multiply(x, y)).reshape(-1, x.shape[2])
+        return self._combine(self._filter_columns(rows).reshape(4, -1))
+
+    def _multiply(self, x: NDArray[np.generic], y: NDArray[np.generic]) -> NDArray[np.float64]:
+        """x, y, x^2 + y^2 and x y, (4, h, C W).
+
+        The formula needs the two second moments only as a sum, so that four filtered planes do instead of five.
+        """
+        moments = _shaped(self._moments, (4, *x.shape))
+        moments[0], moments[1] = x, y
+        np.multiply(moments[0], moments[0], out=moments[2])
+        np.multiply(moments[1], moments[1], out=moments[3])
+        moments[2] += moments[3]
+        np.multiply(moments[0], moments[1], out=moments[3])
+        return moments.reshape(4, len(x), -1)
+
+    def _filter_rows(self, planes: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Each column of (4, h, C W) under the window: (4, h - 10, C W).
+
+        A product with a banded matrix: more than twice the arithmetic of a sliding window, yet several times
+        faster, because BLAS does it.
+        """
+        count, height, width = planes.shape
+        rows = height - WINDOW + 1
+        return np.matmul(_band(rows), planes, out=_shaped(self._rows, (count, rows, width)))
+
+    def _filter_columns(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Each row of (n, W) under the window, a block of columns at a time: (n, W - 10)."""
+        count, width = rows.shape
+        filtered = _shaped(self._filtered, (count, width - WINDOW + 1))
+        for left in range(0, filtered.shape[1], COLUMNS):
+            block = filtered[:, left : left + COLUMNS]
+            taps = rows[:, left : left + block.shape[1] + WINDOW - 1]
+            np.matmul(taps, _band(block.shape[1]).T, out=block)
+        return filtered
+
+    def _combine(self, filtered: NDArray[np.float64]) -> float:
+        """The sum of (2 mx my + C1) (2 cov + C2) / ((mx^2 + my^2 + C1) (vx + vy + C2)); overwrites its argument."""
+        mean_x, mean_y, squares, product = filtered
+        cross = np.multiply(mean_x, mean_y, out=self._rows[: mean_x.size])
+        product -= cross
+        for doubled, constant in ((cross, C1), (product, C2)):
+            doubled *= 2
+            doubled += constant
+        cross *= product
+        mean_x *= mean_x
+        mean_y *= mean_y
+        mean_x += mean_y
+        squares -= mean_x
+        squares += C2
+        mean_x += C1
+        mean_x *= squares
+        cross /= mean_x
+        return float(cross.sum())
 
 
-@lru_cache(maxsize=STRIP)
+def _shaped(buffer: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """The beginning of `buffer` as an array of that shape."""
+    return buffer[: math.prod(shape)].reshape(shape)
+
+
+@lru_cache(maxsize=ROWS + COLUMNS)
 def _band(n: int) -> NDArray[np.float64]:
     """The window shifted along `n` rows, shape (n, n + 10)."""
     offset = np.arange(n + WINDOW - 1) - np.arange(n)[:, None] - WINDOW // 2

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from bench.schema.pieces import Schema, name_of
-from ugpnet.recipe import Config
+from ugpnet.settings import Config
 
 
 def model_schemas(models: Sequence[type[BaseModel]]) -> tuple[list[Schema], dict[str, Schema]]:

@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 from pydantic import Field, FiniteFloat, JsonValue, model_validator
 
-from ugpnet.recipe import Config
+from ugpnet.settings import Config
 
 Goal: TypeAlias = Literal["max", "min"]
 Sampler: TypeAlias = Literal["tpe", "nsgaii", "gp", "random", "grid", "cmaes"]

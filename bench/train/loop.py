@@ -26,7 +26,8 @@ from bench.train.interrupt import STOPPING, Interrupt, deferred
 from bench.train.log import Row
 from bench.train.tracking import Trackers
 from bench.train.training import Training
-from ugpnet.recipe import Budget, Recipe, Weights
+from ugpnet.recipe import Recipe, Weights
+from ugpnet.settings import Budget
 
 __all__ = ["BatchSource", "Execution", "Fitted", "Progress", "Row", "fit"]
 

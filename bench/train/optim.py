@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ugpnet.recipe import Optim, Player, Schedule
+from ugpnet.recipe import Player
+from ugpnet.settings import Optim, Schedule
 
 
 def factor(schedule: Schedule, step: int, iterations: int) -> float:

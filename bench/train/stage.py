@@ -31,7 +31,8 @@ from bench.train.loop import Fitted, fit
 from bench.train.tracking import Trackers
 from bench.weightfile import load_weights, save_weights
 from methods.base import Method, Stage, Task
-from ugpnet.recipe import Config, Recipe
+from ugpnet.recipe import Recipe
+from ugpnet.settings import Config
 
 
 def train_stage(job: Job, place: Workplace) -> Mapping[str, Any]:

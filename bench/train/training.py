@@ -22,7 +22,8 @@ from bench.train.device import preserved_rng, release_memory, seed_layers
 from bench.train.log import LossLog, Row
 from bench.train.optim import Updater, build_updaters
 from bench.train.reduction import refuse_drift, sum_gradients, sum_terms
-from ugpnet.recipe import Batch, Budget, Player, Recipe, Shared, Term, Weights
+from ugpnet.recipe import Batch, Player, Recipe, Shared, Term, Weights
+from ugpnet.settings import Budget
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,12 @@ from pathlib import PurePosixPath
 import torch
 from torch import Tensor
 
+from methods.losses.backbones import FACE_BOXES
 from ugpnet.losses.perceptual import style_loss
 from ugpnet.recipe import Batch, View
 
 PARTS = ("left_eye", "right_eye", "mouth")
 """Left and right as the viewer sees them."""
-WEIGHTS = "face_boxes"
-"""Name of the file with a box per part and image; registered is FFHQ's of the GFP-GAN release."""
-
 SIDE = 512
 """Boxes and crops are in pixels of an image of this side, whatever the side of the images at hand."""
 CROPS = (80, 80, 120)
@@ -67,7 +65,9 @@ class FaceBoxes:
         numbered = f"{int(stem):08d}" if stem.isdecimal() else stem  # FFHQ's own files have five digits or eight
         found = next((table[key] for key in (name, stem, numbered) if key in table), None)
         if found is None:
-            raise LookupError(f"{WEIGHTS}: no boxes for image {name!r}; add it, or set `training.components: aligned`")
+            raise LookupError(
+                f"{FACE_BOXES}: no boxes for image {name!r}; add it, or set `training.components: aligned`"
+            )
         return found.float()
 
 

@@ -17,10 +17,6 @@ from ugpnet.losses.pixel import l1_loss
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-WEIGHTS = "arcface_ir_se50"
-"""Name of the released weights, `model_ir_se50.pth`."""
-GREY_WEIGHTS = "arcface_resnet18"
-"""Name of the released weights, `arcface_resnet18.pth`."""
 CROP = (35 / 256, 33 / 256, 32 / 256, 36 / 256)
 """What an aligned FFHQ face has above, below, left and right of the part that ArcFace knows, in shares of its side."""
 

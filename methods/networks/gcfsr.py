@@ -13,12 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from methods.networks.images import check_size
+from methods.networks.sizes import GCFSR_START
 from ugpnet.nn.blocks import ConvLayer, EqualLinear, channels_at
 from ugpnet.nn.condition import Condition
 from ugpnet.nn.resample import BINOMIAL
 from ugpnet.nn.stylegan2 import Noise, SynthesisNetwork
-
-START_SIZE = 16
 
 
 class FeatureModulation(Condition):
@@ -57,7 +56,7 @@ class GCFSR(SynthesisNetwork):
         resample_kernel: Sequence[float] = BINOMIAL,
         narrow: float = 1,
     ) -> None:
-        super().__init__(out_size, num_style_feat, channel_multiplier, resample_kernel, narrow, START_SIZE)
+        super().__init__(out_size, num_style_feat, channel_multiplier, resample_kernel, narrow, GCFSR_START)
         width = [channels_at(out_size >> level, channel_multiplier, narrow) for level in range(self.levels + 1)]
         coarse, last = width[-1], max(1, width[-1] // self.squeeze)
 

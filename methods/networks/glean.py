@@ -14,13 +14,13 @@ from torch.nn import functional as F
 
 from methods.networks.images import check_size
 from methods.networks.released import Renaming, release_names
+from methods.networks.sizes import GLEAN_START
 from ugpnet.nn.blocks import octaves
 from ugpnet.nn.condition import Condition
 from ugpnet.nn.resample import persist_kernels
 from ugpnet.nn.rrdbnet import RRDB
 from ugpnet.nn.stylegan2 import StyleGAN2Generator
 
-START_SIZE = 4
 HEAD_CHANNELS = 64
 GENERATOR_NAMES: Renaming = (
     (r"^style_mlp\.(\d+)\.weight$", r"style_mlp.\1.linear.weight_orig"),
@@ -99,7 +99,7 @@ class GLEAN(nn.Module):
         num_rrdbs: int = 23, growth: int = 32,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.in_size, levels = in_size, octaves(in_size, START_SIZE)
+        self.in_size, levels = in_size, octaves(in_size, GLEAN_START)
         width = generator_widths(generator)
         if levels >= generator.levels:
             raise ValueError(f"GLEAN enlarges {in_size} px; a generator of {generator.out_size} px is too small")
@@ -144,7 +144,7 @@ def _encoder(trunk: nn.Module, channels: int, width: Sequence[int], latents: int
     for wide, narrow in zip(width, width[1:], strict=False):
         half = nn.Conv2d(wide, narrow, 3, stride=2, padding=1)
         blocks.append(nn.Sequential(half, nn.LeakyReLU(0.2), _conv(narrow, narrow), nn.LeakyReLU(0.2)))
-    linear = nn.Linear(width[-1] * START_SIZE**2, latents)
+    linear = nn.Linear(width[-1] * GLEAN_START**2, latents)
     blocks.append(nn.Sequential(_conv(width[-1], width[-1]), nn.LeakyReLU(0.2), nn.Flatten(), linear))
     return nn.ModuleList(blocks)
 

@@ -52,10 +52,3 @@ def check_size(x: Tensor, size: int, network: str) -> None:
     if x.shape[-2:] != (size, size):
         found = f"{x.shape[-1]}x{x.shape[-2]}"
         raise ValueError(f"{network} works on {size}x{size} px, not {found}: resize or crop the image first")
-
-
-def unfit_size(size: int, least: int) -> str | None:
-    """Why images of this side do not fit a network that halves them down to `least` pixels; None if they do."""
-    if size >= least and size & (size - 1) == 0:
-        return None
-    return f"its images have a side that is a power of two and at least {least} px, not {size} px"

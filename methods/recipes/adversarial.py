@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ugpnet.recipe import Optim, Schedule
+from ugpnet.settings import Optim, Schedule
 
 EMA = 0.5 ** (32 / 10_000)
 """Decay per step of an averaged generator."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from ugpnet.recipe import Budget, Flip, Optim, Schedule
-from ugpnet.regression import RegressionTraining
+from ugpnet.settings import Budget, Flip, Optim, RegressionTraining, Schedule
 
 FLIPS: tuple[Flip, ...] = ("horizontal", "vertical", "transpose")
 PIXELS = RegressionTraining(

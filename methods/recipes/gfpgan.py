@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, cast
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
@@ -12,41 +12,14 @@ from torch.nn import functional as F
 from methods.losses.components import PARTS, FaceBoxes, component_style, crop_parts
 from methods.networks.gfpgan import GFPGAN, FacialComponentDiscriminator, GFPGANRestorer, fit_input
 from methods.networks.images import signed, unsigned
-from methods.recipes.adversarial import EMA, lazy_adam
 from ugpnet.losses.adversarial import logistic_g_loss, vanilla_d_loss, vanilla_g_loss
-from ugpnet.losses.discrimination import LazyR1, logistic_terms
+from ugpnet.losses.discrimination import logistic_terms
 from ugpnet.losses.perceptual import VGGPerceptualLoss
 from ugpnet.losses.pixel import l1_loss
-from ugpnet.recipe import Batch, Optim, Player, Recipe, Schedule, Shared, Term
+from ugpnet.recipe import Batch, Player, Recipe, Shared, Term
 
-HALVINGS = Schedule(kind="multistep", milestones=(600_000, 700_000), gamma=0.5)
-
-
-class Training(LazyR1):
-    """The released recipe, images in [-1, 1], with two parts off: `identity_weight` is published as 10, `components` is on.
-
-    `pyramid_until` is the step from which the U-Net's own images are no longer supervised. `perceptual` on anything but
-    `vgg19` has no style term. `fix_decoder`: the StyleGAN2 inside keeps the prior's weights. `components` says where
-    eyes and mouth are, each of which has a discriminator of its own: `face_boxes` reads a file, and `aligned` takes the
-    same place in every image, that of an average face of FFHQ.
-    """
-
-    pixel_weight: float = 0.1
-    pyramid_weight: float = 1
-    pyramid_until: int = 50_000
-    perceptual: Literal["vgg19", "prior_discriminator", "off"] = "vgg19"
-    perceptual_weight: float = 1
-    style_weight: float = 50
-    gan_weight: float = 0.1
-    components: Literal["off", "aligned", "face_boxes"] = "off"
-    component_gan_weight: float = 1
-    component_style_weight: float = 200
-    identity_weight: float = 0
-    fix_decoder: bool = True
-    g_optim: Optim = Optim(lr=2e-3, betas=(0.0, 0.99), schedule=HALVINGS)
-    d_optim: Optim = lazy_adam(2e-3, every=16, schedule=HALVINGS)
-    component_optim: Optim = Optim(lr=2e-3, betas=(0.9, 0.99), schedule=HALVINGS)
-    average: float = EMA
+if TYPE_CHECKING:
+    from methods.gfpgan import Training
 
 
 class GFPGANRecipe(Recipe):

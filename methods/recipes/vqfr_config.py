@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from ugpnet.losses.discrimination import LazyR1
-from ugpnet.losses.selection import Perceptual
-from ugpnet.recipe import Config, Optim, Schedule
+from ugpnet.settings import Config, LazyR1, Optim, Perceptual, Schedule
 
 Anchor: TypeAlias = Literal["l1", "perceptual", "style"]
 

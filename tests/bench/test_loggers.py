@@ -33,7 +33,8 @@ from bench.train.loggers import TensorBoard, WeightsAndBiases, folder_name
 from bench.train.loop import fit
 from bench.train.tracking import Tracker, Trackers
 from ugpnet.recipe import Batch, Budget
-from ugpnet.regression import RegressionRecipe, RegressionTraining
+from ugpnet.regression import RegressionRecipe
+from ugpnet.settings import RegressionTraining
 
 Write: TypeAlias = Callable[[object], Path]
 Scalars: TypeAlias = dict[str, list[tuple[int, float]]]

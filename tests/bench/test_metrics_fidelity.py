@@ -18,7 +18,7 @@ from bench.errors import DataError
 from bench.metrics.base import Image
 from bench.metrics.fidelity import Channels, Psnr, Ssim, luma
 
-SIZES = [(11, 11), (11, 64), (42, 43), (64, 64), (75, 130)]  # at, below and across the strips of 32
+SIZES = [(11, 11), (11, 64), (26, 34), (42, 43), (64, 64), (75, 130)]  # at, below and across strips and blocks
 
 
 def image_pair(height: int, width: int, seed: int = 0, noise: float = 12) -> tuple[Image, Image]:

@@ -15,7 +15,7 @@ from PIL import Image, ImageCms, ImageOps
 from torchvision.io import ImageReadMode, decode_png
 
 from bench.data.picture import ORIENTATION, Picture, encode_picture, read_picture
-from bench.data.png import encode_png16
+from bench.data.png import encode_png
 from bench.errors import DataError
 
 RNG = np.random.default_rng(0)
@@ -34,7 +34,7 @@ def decoded(content: bytes) -> NDArray[Any]:
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 def test_a_sixteen_bit_png_survives_a_round_trip(tmp_path: Path, channels: int) -> None:
     samples = wide(channels)
-    (tmp_path / "a.png").write_bytes(encode_png16(samples, PROFILE))
+    (tmp_path / "a.png").write_bytes(encode_png(samples, PROFILE))
     picture = read_picture(tmp_path / "a.png")
     assert (picture.bits, picture.grey, picture.alpha is not None) == (16, channels < 3, channels in (2, 4))
     assert picture.rgb.dtype == np.float32
@@ -125,7 +125,7 @@ def test_a_damaged_file_is_named(tmp_path: Path, name: str, content: bytes, mess
 
 
 def test_half_a_sixteen_bit_file_is_named(tmp_path: Path) -> None:
-    content = encode_png16(np.zeros((64, 64, 3), np.uint16) + RNG.integers(0, 999, (64, 64, 3), dtype=np.uint16))
+    content = encode_png(np.zeros((64, 64, 3), np.uint16) + RNG.integers(0, 999, (64, 64, 3), dtype=np.uint16))
     (tmp_path / "a.png").write_bytes(content[: len(content) // 2])
     with pytest.raises(DataError, match=r"a\.png: cannot be read"):
         read_picture(tmp_path / "a.png")

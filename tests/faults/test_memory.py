@@ -21,7 +21,8 @@ from ugpnet.nn.nafnet import NAFNet
 from ugpnet.nn.rrdbnet import RRDBNet
 from ugpnet.nn.unet import UNet
 from ugpnet.recipe import Batch, Budget, Optim
-from ugpnet.regression import MixUp, RegressionRecipe, RegressionTraining
+from ugpnet.regression import RegressionRecipe
+from ugpnet.settings import MixUp, RegressionTraining
 
 BUDGET = Budget(iterations=6, batch_size=5)
 CPU = Execution(device="cpu", checkpoint_every=1)

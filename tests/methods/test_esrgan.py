@@ -12,7 +12,8 @@ from torch.nn import functional as F
 from bench.parity.oracle import make_input
 from methods.base import Method, Task
 from methods.bicubic import BicubicConfig, BicubicMethod
-from methods.esrgan import ESRGANConfig, ESRGANMethod, ESRGANPerceptual, ESRGANRecipe, ESRGANTraining
+from methods.esrgan import ESRGANConfig, ESRGANMethod, ESRGANPerceptual, ESRGANTraining
+from methods.recipes.esrgan import ESRGANRecipe
 from methods.rrdbnet import RRDBNetConfig, RRDBNetMethod
 from methods.stylegan2 import StyleGAN2, StyleGAN2Config
 from ugpnet.checkpoints import CheckpointMismatch

@@ -10,10 +10,11 @@ from torch import Tensor
 
 from bench.parity.oracle import make_input
 from methods.base import Task
-from methods.gcfsr import GCFSRConfig, GCFSRMethod, GCFSRRecipe, GCFSRRestorer, GCFSRTraining
-from methods.losses.perceptual import PerceptualTerm
+from methods.gcfsr import GCFSRConfig, GCFSRMethod, GCFSRTraining
 from methods.networks.gcfsr import GCFSR, GCFSRBlind
 from methods.networks.images import enlarge, reduce
+from methods.recipes.gcfsr import GCFSRRecipe, GCFSRRestorer
+from methods.recipes.perceptual import PerceptualTerm
 from ugpnet.recipe import Batch
 
 SIZE = 32

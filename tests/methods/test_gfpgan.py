@@ -16,13 +16,14 @@ from bench.train.loop import fit
 from bench.weights import find
 from methods.base import Task
 from methods.bicubic import BicubicConfig, BicubicMethod
-from methods.gfpgan import GFPGAN, GFPGANConfig
-from methods.losses.identity import GREY_WEIGHTS, GreyIdentityLoss
+from methods.gfpgan import GFPGAN, GFPGANConfig, Training
+from methods.losses.backbones import GREY_ARCFACE
+from methods.losses.identity import GreyIdentityLoss
 from methods.networks.arcface import ArcFaceResNet18
 from methods.networks.clean_weights import clean_state
 from methods.networks.gfpgan import GFPGANRestorer
 from methods.networks.gfpgan_clean import CleanGenerator
-from methods.recipes.gfpgan import GFPGANRecipe, Training, pyramid_loss
+from methods.recipes.gfpgan import GFPGANRecipe, pyramid_loss
 from methods.stylegan2 import Architecture, StyleGAN2, StyleGAN2Config
 from ugpnet.checkpoints import CheckpointMismatch
 from ugpnet.losses.perceptual import gram_matrix
@@ -272,7 +273,7 @@ def test_identity_compares_embeddings_of_grey_faces() -> None:
 
 def test_the_identity_term_is_weighted() -> None:
     (stage,) = build_method(OFF.model_copy(update={"identity_weight": 10})).stages()
-    recipe, batch = stage.recipe({"prior": prior_weights(), GREY_WEIGHTS: released_state()}), Pairs().batch(1)
+    recipe, batch = stage.recipe({"prior": prior_weights(), GREY_ARCFACE: released_state()}), Pairs().batch(1)
     shared = recipe(batch, 1)
     term = recipe.losses("generator", batch, shared, 1)["identity"]
     assert term.weight == 10

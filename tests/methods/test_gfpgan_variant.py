@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 
 from methods.base import Task
-from methods.gfpgan import GFPGAN, GFPGANConfig, GFPGANRecipe, Training
+from methods.gfpgan import GFPGAN, GFPGANConfig, Training
 from methods.networks.gfpgan import GFPGANv1, GFPGANv1Clean
+from methods.recipes.gfpgan import GFPGANRecipe
 from methods.stylegan2 import Architecture, StyleGAN2, StyleGAN2Config
 
 TASK = Task("deblur", 1, 32)

@@ -11,10 +11,12 @@ from torch import nn
 from bench.parity.oracle import draw_weight, make_input
 from methods.base import Task
 from methods.bicubic import BicubicConfig, BicubicMethod
-from methods.glean import GLEANConfig, GLEANMethod, GLEANRecipe, GLEANTraining
-from methods.losses.perceptual import Conv4Loss, PerceptualTerm
+from methods.glean import GLEANConfig, GLEANMethod, GLEANTraining
+from methods.losses.perceptual import Conv4Loss
 from methods.networks.glean import GLEAN
 from methods.networks.released import release_names
+from methods.recipes.glean import GLEANRecipe
+from methods.recipes.perceptual import PerceptualTerm
 from methods.stylegan2 import Architecture, StyleGAN2, StyleGAN2Config
 from ugpnet.checkpoints import CheckpointMismatch
 from ugpnet.recipe import Batch, Weights

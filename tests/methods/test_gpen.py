@@ -11,10 +11,12 @@ from torch import Tensor, nn
 from bench.parity.oracle import make_input
 from methods.base import Task
 from methods.bicubic import BicubicConfig, BicubicMethod
-from methods.gpen import GPENConfig, GPENMethod, GPENRecipe, GPENTraining
-from methods.losses.identity import CROP, WEIGHTS, IdentityLoss, crop
+from methods.gpen import GPENConfig, GPENMethod, GPENTraining
+from methods.losses.backbones import ARCFACE
+from methods.losses.identity import CROP, IdentityLoss, crop
 from methods.networks.gpen import embed_prior
 from methods.networks.ir_se50 import IRSE50
+from methods.recipes.gpen import GPENRecipe
 from methods.stylegan2 import Architecture, StyleGAN2, StyleGAN2Config
 from ugpnet.checkpoints import CheckpointMismatch
 from ugpnet.recipe import Batch, Weights
@@ -183,7 +185,7 @@ def test_stage_needs_and_reads_only_what_it_uses() -> None:
     [stage] = method().stages()
     assert stage.needs == ("prior",)
     [scratch] = method(init="scratch", training=GPENTraining(identity=1)).stages()
-    assert scratch.needs == (WEIGHTS,)
+    assert scratch.needs == (ARCFACE,)
     assert method(prior="other").stages()[0].config == stage.config
 
 

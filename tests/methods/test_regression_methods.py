@@ -17,7 +17,8 @@ from methods.regression import RegressionMethod
 from ugpnet.config import RegressorConfig
 from ugpnet.model import build_regressor
 from ugpnet.recipe import Batch, Budget, Optim, Schedule
-from ugpnet.regression import MixUp, RegressionRecipe, RegressionTraining
+from ugpnet.regression import RegressionRecipe
+from ugpnet.settings import MixUp, RegressionTraining
 
 DEBLUR = Task("deblur", 1, 32)
 SR = Task("sr", 4, 32)

@@ -12,7 +12,8 @@ from torch.nn import functional as F
 from bench.train.execution import Execution
 from bench.train.loop import Fitted, Progress, fit
 from methods.base import Task
-from methods.stylegan2 import EMA, Architecture, StyleGAN2, StyleGAN2Config, StyleGAN2Recipe, Training
+from methods.recipes.stylegan2 import StyleGAN2Recipe
+from methods.stylegan2 import EMA, Architecture, StyleGAN2, StyleGAN2Config, Training
 from ugpnet.checkpoints import CheckpointMismatch
 from ugpnet.recipe import Batch, Budget, Weights
 

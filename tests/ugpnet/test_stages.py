@@ -28,8 +28,9 @@ from ugpnet.model import UGPNet
 from ugpnet.nn.discriminator import StyleGAN2Discriminator
 from ugpnet.nn.tap import Tap
 from ugpnet.recipe import Batch, Optim, Recipe, Term
-from ugpnet.regression import RegressionRecipe, RegressionTraining
-from ugpnet.stages import FusionRecipe, FusionTraining, SynthesisRecipe, SynthesisTraining
+from ugpnet.regression import RegressionRecipe
+from ugpnet.settings import FusionTraining, RegressionTraining, SynthesisTraining
+from ugpnet.stages import FusionRecipe, SynthesisRecipe
 
 GOLDENS = Path(__file__).parents[1] / "goldens" / "ugpnet_stages.json"
 STEPS = 20

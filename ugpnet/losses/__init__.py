@@ -11,7 +11,7 @@ from ugpnet.losses.adversarial import (
     vanilla_g_loss,
 )
 from ugpnet.losses.contextual import contextual_loss
-from ugpnet.losses.discrimination import LazyR1, logistic_terms
+from ugpnet.losses.discrimination import logistic_terms
 from ugpnet.losses.patch_contextual import PatchContextualLoss
 from ugpnet.losses.perceptual import (
     FeatureDistance,
@@ -23,7 +23,8 @@ from ugpnet.losses.perceptual import (
 )
 from ugpnet.losses.pixel import charbonnier_loss, l1_loss, mse_loss, psnr_loss, smooth_l1_loss
 from ugpnet.losses.regularisers import PathLengthPenalty, r1_penalty
-from ugpnet.losses.selection import Contextual, Perceptual, build_contextual, build_perceptual
+from ugpnet.losses.selection import build_contextual, build_perceptual
+from ugpnet.settings import Contextual, LazyR1, Perceptual
 
 __all__ = [
     "Contextual",

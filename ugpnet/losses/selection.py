@@ -1,47 +1,21 @@
-"""Which features a perceptual or contextual loss compares: configurations, and builders given the weights."""
+"""Perceptual and contextual losses from what is set of them, given the weights."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 from torch import Tensor, nn
 
 from ugpnet.features import DiscriminatorFeatures, FeatureExtractor, RandomFeatures, VGGFeatures
 from ugpnet.losses.patch_contextual import PatchContextualLoss
 from ugpnet.losses.perceptual import FeatureDistance, LPIPSLoss
-from ugpnet.recipe import Config
+from ugpnet.settings import Contextual, Perceptual
 
 Backbones: TypeAlias = Mapping[str, Mapping[str, Tensor]]
 """State dicts by name: `vgg16`, `vgg19` (torchvision's) and `lpips_vgg16` (lpips/weights/v0.1/vgg.pth)."""
 
 _VGG19_LAYERS = ("relu1_2", "relu2_2", "relu3_4", "relu4_4", "relu5_4")
-
-
-class Perceptual(Config):
-    """What the perceptual loss compares. Only `vgg16` is LPIPS; every other choice is a `FeatureDistance`.
-
-    `vgg16` first resizes to squares of `lpips_size` (None: images as they are); `random` draws its weights
-    from `seed`.
-    """
-
-    features: Literal["vgg16", "vgg19", "prior_discriminator", "random"] = "vgg16"
-    lpips_size: int | None = 256
-    seed: int = 0
-
-    @property
-    def label(self) -> str:
-        """The name under which the loss is logged: `lpips`, or `feature_distance(<features>)`."""
-        return "lpips" if self.features == "vgg16" else f"feature_distance({self.features})"
-
-
-class Contextual(Config):
-    """What the patch-wise contextual loss compares: tiles of `patch` pixels, `patch` / 4 positions a side."""
-
-    features: Literal["vgg19", "prior_discriminator", "random"] = "vgg19"
-    patch: int = 128
-    band_width: float = 0.5
-    seed: int = 0
 
 
 def build_perceptual(config: Perceptual, weights: Backbones, discriminator: nn.Module | None = None,
