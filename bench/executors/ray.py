@@ -61,7 +61,7 @@ class RayCluster:
     def __init__(self, address: str) -> None:
         self._ours = not ray.is_initialized()
         if self._ours:
-            _connect(address)
+            connect(address)
         self._here = ray.get_runtime_context().get_node_id()
         self._letters = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": _on(self._here)})
 
@@ -146,7 +146,7 @@ class RayCluster:
         return self._letters.get_nowait_batch(waiting) if waiting else []
 
 
-def _connect(address: str) -> None:
+def connect(address: str) -> None:
     """Raises BenchError where the cluster cannot be reached. The signals are still ours afterwards."""
     if "://" in address:
         raise BenchError(

@@ -25,6 +25,7 @@ from bench.executors.cluster.folder import Folder, marked
 from bench.executors.cluster.letters import Correspondent
 from bench.executors.cluster.node import perform
 from bench.executors.cluster.parcel import pack, unpack
+from bench.executors.engine import Engine, open_executor
 from bench.job import Job
 from bench.store import RECORD, Store
 from bench.train.execution import Execution
@@ -474,3 +475,26 @@ def test_parcels_are_the_store_s_archives(store: Store, tmp_path: Path) -> None:
     (store.path(FIRST.key) / RECORD).write_bytes(b"{}")
     with pytest.raises(StoreError, match="gone or damaged"):
         pack(FIRST.key, store)
+
+
+# Options
+
+
+@pytest.mark.parametrize(
+    ("engine", "message"),
+    [
+        (Engine("ray", workers=2), "--workers: with --engine ray, as many jobs run at once as there is room for"),
+        (Engine(address="auto"), "--address: is for --engine ray"),
+        (Engine(job_gpus=0.5), "--job-gpus: is for --engine ray"),
+        (Engine("ray", job_gpus=1.5), "--job-gpus 1.5: a part of one GPU"),
+    ],
+)
+def test_options_of_another_engine_are_refused(engine: Engine, message: str) -> None:
+    with pytest.raises(BenchError, match=message), open_executor(engine, print):
+        pass
+
+
+def test_a_missing_ray_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(BenchError, match=r'pip install "ugpnet-bench\[ray\]"'), open_executor(Engine("ray"), print):
+        pass

@@ -77,10 +77,10 @@ class Team:
         try:
             if not self._ranks:
                 return self._set_out()
+            self._over.add(handle)
             reply = self._cluster.reply(handle)
         except Lost as lost:
             return self._try_again(lost)
-        self._over.add(handle)
         first = handle == self._ranks[0]
         if not first and (self._cancelled or reply.tried.failure is None):
             return None  # the first one is still to write what they made
