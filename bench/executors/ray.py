@@ -18,8 +18,7 @@ from ray.util.queue import Queue
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy, PlacementGroupSchedulingStrategy
 
 from bench.errors import BenchError
-from bench.executors.attempt import Attempt
-from bench.executors.cluster.base import Cluster, Handle, Lost, Room
+from bench.executors.cluster.base import Cluster, Ended, Handle, Lost, Room
 from bench.executors.cluster.demand import Demand, Node, Share
 from bench.executors.cluster.errand import Errand, Inputs, Letter, Parcel, Reply
 from bench.executors.cluster.executor import ClusterExecutor
@@ -61,7 +60,7 @@ class RayCluster:
     def __init__(self, address: str) -> None:
         self._ours = not ray.is_initialized()
         if self._ours:
-            _connect(address)
+            connect(address)
         self._here = ray.get_runtime_context().get_node_id()
         self._letters = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": _on(self._here)})
 
@@ -123,9 +122,9 @@ class RayCluster:
         try:
             reply: Any = ray.get(handle)
         except TaskCancelledError:
-            return Reply(Attempt(failure="cancelled"))
+            raise Ended("cancelled") from None
         except RayTaskError as error:  # not of the job, whose faults are replies
-            return Reply(Attempt(failure=_first_line(error.cause)))
+            raise Ended(_first_line(error.cause)) from None
         except RayError as error:
             raise Lost(_first_line(error)) from None
         assert isinstance(reply, Reply)
@@ -146,7 +145,7 @@ class RayCluster:
         return self._letters.get_nowait_batch(waiting) if waiting else []
 
 
-def _connect(address: str) -> None:
+def connect(address: str) -> None:
     """Raises BenchError where the cluster cannot be reached. The signals are still ours afterwards."""
     if "://" in address:
         raise BenchError(
@@ -161,7 +160,7 @@ def _connect(address: str) -> None:
             socket.create_connection((host, int(port)), REACH_SECONDS).close()
         with _own_signals():
             ray.init(address=address, **quietly)
-    except (OSError, ValueError, RuntimeError) as error:
+    except Exception as error:  # Ray has many kinds for this
         advice = "`ray start --head` on one node says the address of a new cluster"
         raise BenchError(
             f"--address {address}: no Ray cluster can be reached there ({_first_line(error)}); {advice}"

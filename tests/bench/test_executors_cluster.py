@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from bench.execute import Progress
 from bench.executors.attempt import Attempt
 from bench.executors.base import Outcome, Unwatched
 from bench.executors.cluster import shift as shifts
-from bench.executors.cluster.base import Handle, Lost, Room
+from bench.executors.cluster.base import Ended, Handle, Lost, Room
 from bench.executors.cluster.demand import Demand, Node, Share, demand_of, why_impossible
 from bench.executors.cluster.errand import Errand, Inputs, Letter, Rank, Reply
 from bench.executors.cluster.executor import ClusterExecutor
@@ -25,6 +26,7 @@ from bench.executors.cluster.folder import Folder, marked
 from bench.executors.cluster.letters import Correspondent
 from bench.executors.cluster.node import perform
 from bench.executors.cluster.parcel import pack, unpack
+from bench.executors.engine import Engine, open_executor
 from bench.job import Job
 from bench.store import RECORD, Store
 from bench.train.execution import Execution
@@ -33,6 +35,9 @@ FIRST = Job("load", "first weights", {"n": 1}, {})
 SECOND = Job("train", "second network", {"n": 2}, {}, {"weights": FIRST.key}, 10)
 THIRD = Job("restore", "third restore", {"n": 3}, {}, {"network": SECOND.key}, 3)
 NODES = (Node("a", "a", 4, 0, here=True), Node("b", "b", 8, 2))
+
+
+Answer: TypeAlias = Reply | Lost | Ended
 
 
 def finish(job: Job, store: Store) -> None:
@@ -44,7 +49,7 @@ def finish(job: Job, store: Store) -> None:
 class Stand:
     """A cluster whose tasks are over when they are waited for: `answer` says how, per errand."""
 
-    def __init__(self, answer: Callable[[Errand, Inputs], Reply | Lost | None], sees: bool = True) -> None:
+    def __init__(self, answer: Callable[[Errand, Inputs], Answer | None], sees: bool = True) -> None:
         self.answer = answer
         self.sees = sees
         self.has: Sequence[Node] = NODES
@@ -54,7 +59,7 @@ class Stand:
         self.post: list[Letter] = []
         self.cancelled: set[Handle] = set()
         self._inputs: dict[int, Inputs] = {}
-        self._answers: dict[int, Reply | Lost | None] = {}
+        self._answers: dict[int, Answer | None] = {}
 
     def nodes(self) -> Sequence[Node]:
         return self.has
@@ -97,10 +102,10 @@ class Stand:
 
     def reply(self, handle: Handle) -> Reply:
         if handle in self.cancelled:
-            return Reply(Attempt(failure="cancelled"))
+            raise Ended("cancelled")
         answer = self._answers[handle]
         assert answer is not None
-        if isinstance(answer, Lost):
+        if isinstance(answer, (Lost, Ended)):
             raise answer
         return answer
 
@@ -180,6 +185,11 @@ def test_what_is_lost_for_good_says_how_to_go_on(store: Store) -> None:
     outcome = run(Stand(lambda errand, _: Lost("the node died")), store, [replace(SECOND, inputs={})])
     how = f"second network: lost with its node or process, {TRIES} times (the node died)"
     assert [*outcome.failed.values()] == [f"{how}; the same command goes on from its last checkpoint"]
+
+
+def test_what_ends_before_it_begins_is_named(store: Store) -> None:
+    outcome = run(Stand(lambda *_: Ended("No module named 'bench'")), store, [FIRST])
+    assert outcome.failed == {FIRST.key: "first weights: No module named 'bench'"}
 
 
 # Without a folder in common
@@ -313,8 +323,6 @@ def test_a_rank_knows_the_others_and_forgets_them(store: Store, monkeypatch: pyt
 
 
 def read(name: str) -> str | None:
-    import os
-
     return os.environ.get(name)
 
 
@@ -346,7 +354,7 @@ def test_processes_begin_together_and_the_first_one_speaks(store: Store) -> None
 def test_a_lost_process_ends_the_others_and_all_begin_again(store: Store) -> None:
     lost = iter([Lost("the node died")])
 
-    def answer(errand: Errand, inputs: Inputs) -> Reply | Lost | None:
+    def answer(errand: Errand, inputs: Inputs) -> Answer | None:
         assert errand.rank is not None
         if errand.rank.number == 0:
             return None if len(cluster.errands) < 4 else well(store)(errand, inputs)  # it waits for the other
@@ -465,6 +473,8 @@ def test_impossible_demands_are_refused_before_anything_runs(store: Store) -> No
     assert cluster.errands == []
     with pytest.raises(BenchError, match="a part of one GPU"):
         Share(1.0, 1.5).check()
+    with pytest.raises(BenchError, match="each of the 2 processes of a training needs a whole GPU"):
+        StandExecutor(cluster, Share(1.0, 0.5)).run([ALONE], store, Execution(processes=2), Unwatched())
 
 
 def test_parcels_are_the_store_s_archives(store: Store, tmp_path: Path) -> None:
@@ -474,3 +484,26 @@ def test_parcels_are_the_store_s_archives(store: Store, tmp_path: Path) -> None:
     (store.path(FIRST.key) / RECORD).write_bytes(b"{}")
     with pytest.raises(StoreError, match="gone or damaged"):
         pack(FIRST.key, store)
+
+
+# Options
+
+
+@pytest.mark.parametrize(
+    ("engine", "message"),
+    [
+        (Engine("ray", workers=2), "--workers: with --engine ray, as many jobs run at once as there is room for"),
+        (Engine(address="auto"), "--address: is for --engine ray"),
+        (Engine(job_gpus=0.5), "--job-gpus: is for --engine ray"),
+        (Engine("ray", job_gpus=1.5), "--job-gpus 1.5: a part of one GPU"),
+    ],
+)
+def test_options_of_another_engine_are_refused(engine: Engine, message: str) -> None:
+    with pytest.raises(BenchError, match=message), open_executor(engine, print):
+        pass
+
+
+def test_a_missing_ray_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(BenchError, match=r'pip install "ugpnet-bench\[ray\]"'), open_executor(Engine("ray"), print):
+        pass

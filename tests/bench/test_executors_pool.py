@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 import pytest
 import torch
 
+from bench.errors import BenchError
 from bench.execute import Progress
 from bench.executors.local import LocalExecutor
 from bench.executors.pool import PoolExecutor
@@ -128,6 +129,28 @@ def test_a_killed_process_fails_its_job_alone(
     ]
     labels = {job.key: job.label for job in make_plan(load_suite(path)).jobs}
     assert "nafnet score" in {labels[key] for key in made.outcome.done}
+
+
+class Pruning(Notes):
+    """Gives a training up after its first step, as a sweep's watcher does."""
+
+    def progressed(self, progress: Progress) -> None:
+        super().progressed(progress)
+        if progress.job.kind == "train":
+            raise BenchError(f"pruned after {progress.done} steps")
+
+
+@pytest.mark.slow
+def test_what_a_watcher_gives_up_ends_alone(write_suite: Write, tiny_document: dict[str, Any], tmp_path: Path) -> None:
+    row = tiny_document["methods"]["nafnet"]
+    row["budget"]["iterations"] = 100_000
+    rows = {"nafnet": row, "input": {}}
+    made = run(
+        write_suite({**tiny_document, "methods": rows, "components": {}, "measure": None}), tmp_path, 2, Pruning()
+    )
+    assert set(made.outcome.failed.values()) == {"pruned after 1 steps"}
+    assert len(made.outcome.done) == 3
+    assert list((tmp_path / ".store" / ".work").glob("*/checkpoint-*.json"))
 
 
 @pytest.mark.slow

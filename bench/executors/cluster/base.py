@@ -18,6 +18,10 @@ class Lost(Exception):
     """A task whose node or process died, the last time that it was tried."""
 
 
+class Ended(Exception):
+    """A task that was cancelled, or could not even begin: why."""
+
+
 @dataclass(frozen=True)
 class Room:
     """Places for the processes of one training, reserved together: the library's own `place`, and the handle of where they
@@ -56,10 +60,10 @@ class Cluster(Protocol):
         """Those that are there, as soon as one is, or none in that time."""
 
     def reply(self, handle: Handle) -> Reply:
-        """Of a task that is over; that it was cancelled is a failure. Raises Lost."""
+        """Of a task that is over. Raises Lost or Ended."""
 
     def meeting(self, room: Room) -> tuple[str, int]:
-        """Address and port. Raises Lost."""
+        """Address and port. Raises Lost, also where it was cancelled."""
 
     def cancel(self, handle: Handle, force: bool = False) -> None:
         """Ask the task to stop, which a training does when its step is saved; with `force`, end its process."""

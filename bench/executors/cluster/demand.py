@@ -31,10 +31,16 @@ class Share:
     cpus: float = 1.0
     gpus: float | None = None
 
-    def check(self) -> None:
-        """Raises BenchError for what no scheduler can hand out."""
-        if self.gpus is not None and self.gpus > 1 and self.gpus != int(self.gpus):
+    def check(self, processes: int = 1) -> None:
+        """Raises BenchError for what no scheduler can hand out, or no training of so many processes uses."""
+        if self.gpus is None or self.gpus == int(self.gpus):
+            return
+        if self.gpus > 1:
             raise BenchError(f"--job-gpus {self.gpus:g}: a part of one GPU (0.5), or whole ones (2)")
+        if processes > 1:
+            raise BenchError(
+                f"--job-gpus {self.gpus:g}: each of the {processes} processes of a training needs a whole GPU"
+            )
 
     @property
     def threads(self) -> int:

@@ -70,6 +70,7 @@ class ClusterExecutor(ABC):
                 cluster.clear(folder)
 
     def _check(self, cluster: Cluster, jobs: Sequence[Job], processes: int, shared: bool) -> None:
+        self.share.check(processes)
         nodes = cluster.nodes()
         for demand in {demand_of(job, self.share, processes, nodes, shared) for job in jobs}:
             if (problem := why_impossible(demand, nodes)) is not None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from bench.executors.attempt import Attempt
-from bench.executors.cluster.base import Cluster, Handle, Lost, Room
+from bench.executors.cluster.base import Cluster, Ended, Handle, Lost, Room
 from bench.executors.cluster.demand import Demand
 from bench.executors.cluster.errand import Errand, Inputs, Rank, Reply
 
@@ -46,7 +46,7 @@ class Solo:
     def hear(self, handle: Handle) -> Reply:
         self._over = True
         try:
-            return self._cluster.reply(handle)
+            return _reply(self._cluster, self._errand, handle)
         except Lost as lost:
             return _given_up(self._errand, lost)
 
@@ -77,10 +77,10 @@ class Team:
         try:
             if not self._ranks:
                 return self._set_out()
-            reply = self._cluster.reply(handle)
+            self._over.add(handle)
+            reply = _reply(self._cluster, self._errand, handle)
         except Lost as lost:
             return self._try_again(lost)
-        self._over.add(handle)
         first = handle == self._ranks[0]
         if not first and (self._cancelled or reply.tried.failure is None):
             return None  # the first one is still to write what they made
@@ -101,7 +101,7 @@ class Team:
         """There is room: every process begins, and is told where the first one is."""
         if self._cancelled:
             self._disband()
-            return Reply(Attempt(failure=f"{self._errand.job.label}: cancelled"))
+            return _failed(self._errand, "cancelled")
         address, port = self._cluster.meeting(self._room)
         size = self.demand.processes
         errands = [replace(self._errand, rank=Rank(number, size, address, port)) for number in range(size)]
@@ -124,9 +124,18 @@ class Team:
         self._cluster.release(self._room)
 
 
+def _reply(cluster: Cluster, errand: Errand, handle: Handle) -> Reply:
+    """Raises Lost."""
+    try:
+        return cluster.reply(handle)
+    except Ended as ended:
+        return _failed(errand, str(ended))
+
+
 def _given_up(errand: Errand, lost: Lost) -> Reply:
-    job = errand.job
-    resume = (
-        "the same command goes on from its last checkpoint" if job.kind == "train" else "the same command does it again"
-    )
-    return Reply(Attempt(failure=f"{job.label}: lost with its node or process, {TRIES} times ({lost}); {resume}"))
+    goes_on = "goes on from its last checkpoint" if errand.job.kind == "train" else "does it again"
+    return _failed(errand, f"lost with its node or process, {TRIES} times ({lost}); the same command {goes_on}")
+
+
+def _failed(errand: Errand, why: str) -> Reply:
+    return Reply(Attempt(failure=f"{errand.job.label}: {why}"))
