@@ -7,6 +7,7 @@ heart; the generator has its gradient through them, and makes images without the
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+
 import torch
 from torch import Tensor
 
