@@ -8,15 +8,13 @@ from dataclasses import dataclass
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
-import torch
 from pydantic.fields import FieldInfo
 
 import methods
 from bench import weights
-from bench.complexity import count_parameters
 from bench.errors import BenchError
-from bench.networks import published, shapes
-from bench.registry import WeightFile
+from bench.networks import published, shapes, without_memory
+from bench.registry import PARAMETERS, WeightFile
 from methods.base import Facts, Method, PeerField, Stage, names
 from ugpnet.settings import Budget, Config, Optim, Schedule
 
@@ -69,7 +67,7 @@ def describe(name: str) -> Sheet:
     except LookupError as error:
         raise BenchError(str(error)) from None
     built = published(name)
-    with torch.device("meta"):
+    with without_memory():
         stages = tuple(stage for stage in built[0].stages() if isinstance(stage, Stage)) if built else ()
     return Sheet(
         _entry(name, built), inspect.cleandoc(kind.Config.__doc__ or ""), tuple(_fields(kind.Config)), stages,
@@ -79,11 +77,15 @@ def describe(name: str) -> Sheet:
 
 def _entry(name: str, built: list[Method]) -> Entry:
     tasks = tuple(dict.fromkeys(method.task.name for method in built))
-    return Entry(name, methods.load(name).facts, tasks, _parameters(built), weights.released(name))
+    return Entry(name, methods.load(name).facts, tasks, _parameters(name, built), weights.released(name))
 
 
-def _parameters(built: list[Method]) -> int | None:
-    network = shapes(built[0]) if built else None
+def _parameters(name: str, built: list[Method]) -> int | None:
+    if not built or name in PARAMETERS:
+        return PARAMETERS.get(name)
+    from bench.complexity import count_parameters
+
+    network = shapes(built[0])
     return None if network is None else count_parameters(network)
 
 

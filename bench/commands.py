@@ -15,7 +15,6 @@ from bench.cost import expected_seconds
 from bench.device import find_device
 from bench.executors.engine import Engine, open_executor
 from bench.plan import Plan, make_plan
-from bench.run import Run, failures, run_plan
 from bench.store import Store, write_atomically
 from bench.suite import Suite, load_suite
 from bench.terminal import Terminal
@@ -29,10 +28,13 @@ if TYPE_CHECKING:
     from bench.report.model import Report
     from bench.restore.image import Geometry
     from bench.restore.source import Source
+    from bench.run import Run
 
 
 def run_suite(path: Path, profile: str, assignments: Sequence[str], results: Path, engine: Engine, loaders: int) -> int:
     """0 if every row has its numbers, 1 if a job failed."""
+    from bench.run import run_plan
+
     console = Terminal()
     store = Store(results).open()
     plan = _plan(load_suite(path, profile, assignments), store)
@@ -133,6 +135,8 @@ def _print_tables(console: Console, report: Report) -> None:
 
 
 def _print_result(console: Console, run: Run) -> None:
+    from bench.run import failures
+
     _print_tables(console, run.report)
     for label, files in run.repaired.items():
         console.print(Text.assemble(("was damaged: ", "yellow"), f"{label}: {', '.join(files[:SHOWN])}; done again"))

@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from bench.device import describe_device
+from bench.device import recall_device
 
 PACKAGES = (
     "ugpnet-bench", "torch", "torchvision", "accelerate", "numpy", "scipy", "pillow", "scikit-image",
@@ -24,7 +24,7 @@ def describe_environment() -> dict[str, Any]:
     """Versions, platform, device, and the commit of the harness where it runs from a checkout."""
     return {
         "python": platform.python_version(), "platform": platform.platform(), "packages": package_versions(),
-        "device": describe_device(), "commit": _commit(),
+        "device": recall_device(), "commit": _commit(),
     }  # fmt: skip
 
 

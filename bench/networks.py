@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Literal, get_args, get_origin
-
-import torch
-from torch import nn
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 import methods
 from bench.errors import SuiteError
 from bench.resolve import lone_row
 from methods.base import Method, Prior, Task, names
 from ugpnet.settings import Config
+
+if TYPE_CHECKING:
+    from torch import nn
 
 PUBLISHED = (Task("deblur", 1, 512), Task("denoise", 1, 512), Task("sr", 8, 512), Task("prior", 1, 512))
 """The tasks of the paper at the size of its images."""
@@ -38,13 +40,27 @@ def published(name: str, fields: dict[str, Any] | None = None) -> list[Method]:
     except SuiteError:
         return []
     tasks = [task for task in PUBLISHED if (task.name == "prior") == is_prior]
-    with torch.device("meta"):
+    with without_memory():
         built = [row.build(task) for task in tasks]
         return [method for method in built if method.unsupported() is None]
 
 
+def without_memory() -> AbstractContextManager[object]:
+    """Inside, networks that methods build to learn something of them allocate nothing.
+
+    Where nothing has imported torch yet, nothing is built: methods whose plans need a network import torch with their file.
+    """
+    if "torch" not in sys.modules:
+        return nullcontext()
+    import torch
+
+    return torch.device("meta")
+
+
 def shapes(method: Method) -> nn.Module | None:
     """The method's network on the meta device; None where it needs values or files to be built."""
+    import torch
+
     try:
         with torch.device("meta"):
             return method.network()

@@ -10,7 +10,7 @@ from typing import Any
 from bench import degradations, metrics, official, weights
 from bench.data.fingerprint import BATCHES_VERSION
 from bench.data.sources import Source, open_source
-from bench.device import describe_device
+from bench.device import recall_device
 from bench.digest import known_digest
 from bench.errors import BenchError, SuiteError, Unavailable
 from bench.job import Job, in_order
@@ -261,7 +261,7 @@ class _Planner:
         size = measure.size or self.suite.size
         identity = {
             "row": row.identity(), "task": self._task(), "size": size, "protocol": measure.model_dump(mode="json"),
-            "device": describe_device(),
+            "device": recall_device(),
         }  # fmt: skip
         spec = {"row": row.spec(), "task": self._task(), "size": size, "measure": measure.model_dump(mode="json")}
         return self._add(Job("measure", f"{row.label} measure", identity, spec, {}, measure.repeats))

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data import portraits
+from bench.data.portraits import VERSION
 from bench.digest import digest, known_digest
 from bench.store import write_atomically
 
@@ -45,7 +45,7 @@ class Shards:
         return [range(start, min(start + SHARD, end)) for start in range(self._first, end, SHARD)]
 
     def _path(self, indices: range) -> Path:
-        name = f"portraits-v{portraits.VERSION}-seed{self._seed}-{self._size}px-{indices.start}-{indices.stop}.npy"
+        name = f"portraits-v{VERSION}-seed{self._seed}-{self._size}px-{indices.start}-{indices.stop}.npy"
         return self._folder / name
 
     def _render_missing(self) -> None:
@@ -68,7 +68,9 @@ class Shards:
 
 
 def _write_shard(seed: int, size: int, indices: range, path: Path) -> None:
-    images = np.ascontiguousarray([portraits.render(seed, index, size) for index in indices])
+    from bench.data.portraits.render import render
+
+    images = np.ascontiguousarray([render(seed, index, size) for index in indices])
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with beside.open("wb") as file:

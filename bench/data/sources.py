@@ -9,7 +9,6 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data import portraits
 from bench.data.cache import CachedSource
 from bench.data.collection import Collection, Column, ColumnName, Table
 from bench.data.config import (
@@ -33,6 +32,7 @@ from bench.data.hub_rows import HubRows
 from bench.data.lmdb_images import LmdbImages, open_images
 from bench.data.paired import PairedSource
 from bench.data.photos import PhotosSource
+from bench.data.portraits import VERSION
 from bench.data.random_crops import RandomCrops
 from bench.data.rendered import Shards
 from bench.data.webdataset import Samples
@@ -128,11 +128,13 @@ class PortraitsSource:
             raise IndexError(f"portrait {index} of {len(self.ids)}")
         if self._shards is not None:
             return self._shards.image(index)
-        return portraits.render(self._config.seed, _FIRST[self._config.split] + index, self._config.size)
+        from bench.data.portraits.render import render
+
+        return render(self._config.seed, _FIRST[self._config.split] + index, self._config.size)
 
     def degraded(self, index: int) -> None:
         """None: portraits come clean."""
 
     def fingerprint(self) -> str:
         """Digest of the renderer's version and the configuration."""
-        return fingerprint("portraits", {"version": portraits.VERSION, **self._config.model_dump(exclude={"source"})})
+        return fingerprint("portraits", {"version": VERSION, **self._config.model_dump(exclude={"source"})})

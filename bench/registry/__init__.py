@@ -7,9 +7,10 @@ recorded; where nobody does, `sha256` is empty. Nothing here was guessed.
 from bench.registry.backbones import BACKBONES
 from bench.registry.entry import Checkpoint, WeightFile
 from bench.registry.faces import FACES
+from bench.registry.parameters import PARAMETERS
 from bench.registry.regression import REGRESSION
 from bench.registry.ugpnet import UGPNET
 
 RELEASED: tuple[Checkpoint, ...] = (*UGPNET, *REGRESSION, *FACES)
 
-__all__ = ["BACKBONES", "RELEASED", "Checkpoint", "WeightFile"]
+__all__ = ["BACKBONES", "PARAMETERS", "RELEASED", "Checkpoint", "WeightFile"]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
-from math import isnan
 
-from scipy.stats import kendalltau
+import numpy as np
 
 SHOWN = 6
 """Pairs named in words; the others are counted."""
@@ -20,8 +19,8 @@ def describe_agreement(label: str, ours: Mapping[str, float], published: Mapping
     rows = [row for row in ours if row in published]
     if len(rows) < 2:
         return None
-    tau = float(kendalltau([ours[row] for row in rows], [published[row] for row in rows]).statistic)
-    if isnan(tau):  # all values of a side are equal
+    tau = kendall(rows, ours, published)
+    if tau is None:
         return None
     text = f"{label}: Kendall's tau {tau:.2f} over {len(rows)} methods"
     pairs = reversed_pairs(rows, ours, published)
@@ -29,6 +28,17 @@ def describe_agreement(label: str, ours: Mapping[str, float], published: Mapping
         return text
     more = f" and {len(pairs) - SHOWN} more" if len(pairs) > SHOWN else ""
     return f"{text}; ordered otherwise: {', '.join(f'{a} / {b}' for a, b in pairs[:SHOWN])}{more}"
+
+
+def kendall(rows: Sequence[str], ours: Mapping[str, float], published: Mapping[str, float]) -> float | None:
+    """Tau-b: the correlation of the signs of all pairs' differences. None where all values of a side are equal.
+
+    SciPy's, without the most of a second that importing it takes.
+    """
+    pairs = list(combinations(rows, 2))
+    one, other = (np.sign([values[a] - values[b] for a, b in pairs]) for values in (ours, published))
+    scale = np.sqrt((one @ one) * (other @ other))
+    return float(one @ other / scale) if scale else None
 
 
 def reversed_pairs(

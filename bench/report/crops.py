@@ -7,7 +7,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from bench.report.model import Box, Pictures
 
@@ -55,6 +54,8 @@ def _without_border(scores: NDArray[np.float64], margin: int) -> NDArray[np.floa
 def _detail(image: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Luma minus its Gaussian blur; sigma follows the size, so that 64 and 512 px agree on what is fine."""
     luma: NDArray[np.float64] = image @ LUMA
+    from scipy import ndimage
+
     blurred: NDArray[np.float64] = ndimage.gaussian_filter(luma, max(1.0, min(luma.shape) / 64))
     return luma - blurred
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy.stats import rankdata
+import pandas as pd
 
 from bench.report.model import MethodInfo, MetricInfo
 from bench.report.statistics import Estimates, Mark, rank
@@ -29,7 +29,7 @@ def mean_ranks(metrics: Sequence[MetricInfo], methods: Sequence[MethodInfo], est
     if len(metrics) < FEWEST_METRICS or len(complete) < FEWEST_ROWS:
         return {}
     places = [
-        rankdata([_cost(column[label], metric) for label in complete])
+        pd.Series([_cost(column[label], metric) for label in complete]).rank()
         for metric, column in zip(metrics, columns, strict=True)
     ]
     return dict(zip(complete, np.mean(places, axis=0).tolist(), strict=True))

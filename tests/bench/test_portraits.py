@@ -9,7 +9,9 @@ import pytest
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from bench.data.portraits import VERSION, contact_sheet, render
+from bench.data.portraits import VERSION
+from bench.data.portraits.render import render
+from bench.data.portraits.sheet import contact_sheet
 
 
 def luminance(image: NDArray[np.uint8]) -> NDArray[np.float64]:

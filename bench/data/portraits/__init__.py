@@ -1,6 +1,7 @@
-"""Procedural head-and-shoulder portraits: a stand-in for FFHQ, deterministic in (seed, index) at any size."""
+"""Procedural head-and-shoulder portraits: a stand-in for FFHQ, deterministic in (seed, index) at any size.
 
-from bench.data.portraits.render import VERSION, render
-from bench.data.portraits.sheet import contact_sheet
+Light: `render.py` imports SciPy, and plans render nothing.
+"""
 
-__all__ = ["VERSION", "contact_sheet", "render"]
+VERSION = 1
+"""Raise it when the same seed, index and size give other pixels."""

@@ -12,8 +12,6 @@ from bench.data.portraits.canvas import Array, Canvas, Streams, blend, bump, cla
 from bench.data.portraits.head import Head, Outline, build_head, draw_face, draw_pose
 from bench.data.portraits.light import Light, draw_light, shade_skin
 
-VERSION = 1
-
 
 def render(seed: int, index: int, size: int) -> NDArray[np.uint8]:
     """Portrait `index` of the collection `seed`: (size, size, 3) uint8 sRGB.
