@@ -7,8 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 import yaml
+from pyarrow import parquet
 
 import methods
 from bench.env import describe_environment
@@ -43,7 +46,7 @@ def gather(plan: Plan, store: Store, outcome: Outcome, run: str) -> Report:
     parts = [_on_test(plan, test, described, store, outcome, run) for test in plan.tests]
     if not parts:  # a suite that only measures costs
         return Report(
-            file.name, _frame([]), (), described, reference=plan.reference, provenance=_provenance(plan, outcome)
+            file.name, _no_rows(), (), described, reference=plan.reference, provenance=_provenance(plan, outcome)
         )
     return replace(
         parts[0], ood=tuple(parts[1:]), curves=_curves(plan, store), reference=plan.reference,
@@ -82,20 +85,24 @@ def _libraries(row: RowPlan, store: Store) -> tuple[str, ...]:
 
 
 def _rows(plan: Plan, test: str, store: Store, run: str) -> pd.DataFrame:
-    parts = []
+    parts, counts, whose = [], [], []
     for row in plan.rows:
         for seed, key in row.scores.get(test, {}).items():
             if store.has(key):
-                part = pd.read_parquet(store.path(key) / "rows.parquet")
-                whose = {"method": row.row.label, "variant": row.row.variant or ""}
-                parts.append(part.assign(run=run, test=test, **whose, seed=seed, key=key))
-    return _frame(parts)
-
-
-def _frame(parts: list[pd.DataFrame]) -> pd.DataFrame:
+                part = parquet.read_table(store.path(key) / "rows.parquet", use_threads=False)
+                parts.append(part)
+                counts.append(part.num_rows)
+                whose.append((row.row.label, row.row.variant or "", seed, key))
     if not parts:
-        return pd.DataFrame(columns=list(COLUMNS))
-    return pd.concat(parts, ignore_index=True)[list(COLUMNS)]
+        return _no_rows()
+    scores = pa.concat_tables(parts, promote_options="default").to_pandas()  # a set metric alone names no image
+    owners = pd.DataFrame(whose, columns=["method", "variant", "seed", "key"])
+    owners = owners.loc[np.repeat(np.arange(len(owners)), counts)].reset_index(drop=True)
+    return pd.concat([scores, owners], axis=1).assign(run=run, test=test)[list(COLUMNS)]
+
+
+def _no_rows() -> pd.DataFrame:
+    return pd.DataFrame(columns=list(COLUMNS))
 
 
 def _metrics(plan: Plan, test: TestSet) -> tuple[MetricInfo, ...]:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 BATCH_PARTS = "batch_parts"
@@ -29,9 +30,9 @@ class Job:
     inputs: Mapping[str, str] = field(default_factory=dict)
     units: int = field(default=0, compare=False)
 
-    @property
+    @cached_property
     def key(self) -> str:
-        """See `content_key`."""
+        """See `content_key`. Computed once: a large plan asks for it millions of times."""
         return content_key(self.kind, self.identity, self.inputs)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -60,15 +62,25 @@ class Plan:
 
     def users(self, key: str) -> int:
         """How many jobs use a job's result."""
-        return sum(key in job.inputs.values() for job in self.jobs)
+        return self._users[key]
+
+    @cached_property
+    def _users(self) -> Counter[str]:
+        return Counter(key for job in self.jobs for key in set(job.inputs.values()))
+
+    @cached_property
+    def _places(self) -> Mapping[str, int]:
+        return {job.key: place for place, job in enumerate(self.jobs)}
 
     def behind(self, keys: Iterable[str]) -> list[Job]:
         """The jobs that these results were made by and from, inputs first."""
-        wanted = set(keys)
-        for job in reversed(self.jobs):
-            if job.key in wanted:
-                wanted.update(job.inputs.values())
-        return [job for job in self.jobs if job.key in wanted]
+        found: set[int] = set()
+        waiting = [self._places[key] for key in keys]
+        while waiting:
+            if (place := waiting.pop()) not in found:
+                found.add(place)
+                waiting += (self._places[key] for key in self.jobs[place].inputs.values())
+        return [self.jobs[place] for place in sorted(found)]
 
     def trainings(self) -> tuple[int, int]:
         """How many trainings there are, and how many it would be if no row shared one with another."""
