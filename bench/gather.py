@@ -98,7 +98,8 @@ def _rows(plan: Plan, test: str, store: Store, run: str) -> pd.DataFrame:
     scores = pa.concat_tables(parts, promote_options="default").to_pandas()  # a set metric alone names no image
     owners = pd.DataFrame(whose, columns=["method", "variant", "seed", "key"])
     owners = owners.loc[np.repeat(np.arange(len(owners)), counts)].reset_index(drop=True)
-    return pd.concat([scores, owners], axis=1).assign(run=run, test=test)[list(COLUMNS)]
+    rows: pd.DataFrame = pd.concat([scores, owners], axis=1).assign(run=run, test=test)[list(COLUMNS)]
+    return rows
 
 
 def _no_rows() -> pd.DataFrame:
