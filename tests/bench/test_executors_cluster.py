@@ -312,7 +312,7 @@ def test_a_traceback_goes_home(store: Store, away: Folder, monkeypatch: pytest.M
 def test_a_rank_knows_the_others_and_forgets_them(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str | None] = []
     names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
-    monkeypatch.setattr("bench.adopt.adopt_weights", lambda *_: seen.extend(map(read, names)) or {})
+    monkeypatch.setattr("bench.executors.cluster.node.follow", lambda *_: seen.extend(map(read, names)))
     with marked(store) as folder:
         rank = replace(errand(FIRST, folder), rank=Rank(1, 2, "10.0.0.1", 4000))
         letters: list[Letter] = []
