@@ -27,7 +27,7 @@ def work():
 for _ in range(3):
     work()
 before = faults()
-values = {work() for _ in range(5)}
+values = {work() for _ in range(20)}
 print(*values, faults() - before)
 kept = resident()
 return_freed_memory()
@@ -36,7 +36,7 @@ print(kept - resident())
 
 
 def run(mode: str) -> tuple[float, int, float]:
-    """The value, page faults of five repetitions, MiB that go back at the end."""
+    """The value, page faults of twenty repetitions, MiB that go back at the end."""
     command = [sys.executable, "-c", SCRIPT, mode]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     return float(said[0]), int(said[1]), float(said[2])
@@ -48,6 +48,6 @@ def test_a_block_of_64_mib_is_paged_in_once_and_goes_back_when_told() -> None:
     value, faults, returned = run("keep")
     usual, many, nothing = run("leave")
     assert value == usual == 64 << 18
-    assert many > 5 * 10_000  # every time anew, 4 KiB by 4 KiB
-    assert faults < many / 2  # where the allocator finds a better place for the block, once more
+    assert many > 20 * 10_000  # every time anew, 4 KiB by 4 KiB
+    assert faults < many / 2  # small blocks nibble at the free one: now and then it is a new one
     assert returned > 60 > nothing
