@@ -208,7 +208,7 @@ def test_trials_that_fall_behind_are_pruned(
 ) -> None:
     """Every validation is worse than all before it: after five trials, which the median is of, none goes on."""
     falling = count(start=40.0, step=-0.1)
-    monkeypatch.setattr("bench.train.stage.mean_psnr", lambda pairs, recipe: next(falling))
+    monkeypatch.setattr("bench.train.stage.mean_psnr", lambda pairs, recipe, team: next(falling))
     swept["data"]["val"] = dict(swept["data"]["test"])
     swept["methods"]["ugpnet"]["fusion"]["budget"] = {"iterations": 5, "batch_size": 2, "validate_every": 2}
     swept["sweep"] |= {"objectives": {"psnr": "max"}, "pruner": "median", "trials": 7}

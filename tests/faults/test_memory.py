@@ -200,7 +200,7 @@ def test_memory_that_ends_while_an_image_is_restored(work: Any, monkeypatch: pyt
         return call(self, x)
 
     monkeypatch.setattr(NAFNet, "forward", forward)
-    monkeypatch.setattr("bench.train.stage.mean_psnr", lambda *_: 20.0)  # validation restores images, too
+    monkeypatch.setattr("bench.train.stage.mean_psnr", lambda *_, **__: 20.0)  # validation restores images, too
     reason = work.reasons(work.do())["nafnet restore"]
     assert "nafnet restore: out of memory (" in reason
     assert "data.test.size" in reason

@@ -43,7 +43,7 @@ def test_a_restorer_s_fault_is_its_row_s(work: Any, monkeypatch: pytest.MonkeyPa
         return call(self, x) if self.training else fault(call(self, x))
 
     monkeypatch.setattr(NAFNet, "forward", forward)
-    monkeypatch.setattr("bench.train.stage.mean_psnr", lambda *_: 20.0)  # validation restores images, too
+    monkeypatch.setattr("bench.train.stage.mean_psnr", lambda *_, **__: 20.0)  # validation restores images, too
     outcome = work.do()
     failed = work.reasons(outcome)
     assert set(failed) == {"nafnet restore", "nafnet score"}
