@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import pandas as pd
 import psutil
@@ -48,12 +48,65 @@ from bench.executors.ray import RayCluster, RayExecutor, connect  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
-Write: TypeAlias = Callable[[object], Path]
-
 BENCH = (sys.executable, "-c", "from bench.cli import main; main()")
 MEMORY = 80 * 2**20
 STEPS = 60
 NO_GPU = Share(1.0, 0.0)
+
+
+STEADY = """
+import time
+from pathlib import Path
+from methods.nafnet import NAFNetMethod
+from ugpnet.nn.nafnet import NAFNet
+
+
+class Steady(NAFNet):
+    def forward(self, x):
+        if self.training:
+            with Path(__file__).with_name("steps").open("a") as steps:
+                steps.write(".")
+            time.sleep(0.7 * Path(__file__).with_name("slowly").exists())
+        return super().forward(x)
+
+
+class SteadyMethod(NAFNetMethod):
+    def network(self):
+        return Steady(3, 4, 1, (1,), (1,))
+"""
+"""A method of a lab's own: it counts its steps, and takes its time if asked to."""
+
+
+FAILING = """
+from methods.nafnet import NAFNetMethod
+from ugpnet.nn.nafnet import NAFNet
+
+
+class Failing(NAFNet):
+    def forward(self, x):
+        return x / (1 // 0)
+
+
+class FailingMethod(NAFNetMethod):
+    def network(self):
+        return Failing(3, 4, 1, (1,), (1,))
+"""
+
+RANKS = """
+import json, os
+from pathlib import Path
+from bench.errors import BenchError
+from methods.nafnet import NAFNetMethod
+
+NAMES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
+
+
+class RanksMethod(NAFNetMethod):
+    def network(self):
+        known = {name: os.environ.get(name) for name in NAMES}
+        Path(__file__).with_name(f"rank{known['RANK']}.json").write_text(json.dumps(known))
+        raise BenchError(f"enough: {known['WORLD_SIZE']}")
+"""
 
 
 @dataclass
@@ -64,32 +117,56 @@ class Nodes:
     other: Any
 
     def lose(self) -> None:
+        """All its processes at once, as when a machine goes."""
+        [raylet] = self.other.all_processes["raylet"]
+        for worker in psutil.Process(raylet.process.pid).children(recursive=True):
+            worker.kill()
         self.cluster.remove_node(self.other, allow_graceful=False)
+        self.other = None
 
 
 @pytest.fixture(scope="module")
 def nodes() -> Iterator[Nodes]:
-    """One processor each; the head says that it has a GPU, which nothing computes on."""
+    """One processor each; the head says that it has a GPU, which nothing computes on. This process stays connected."""
     from ray.cluster_utils import Cluster
 
     head = {"num_cpus": 1, "num_gpus": 1, "object_store_memory": MEMORY, "include_dashboard": False}
     cluster = Cluster(initialize_head=True, head_node_args=head)
     other = cluster.add_node(num_cpus=1, object_store_memory=MEMORY)
-    ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
+    before = signal.getsignal(signal.SIGTERM)
+    connect(cluster.address)
+    assert signal.getsignal(signal.SIGTERM) is before  # which Ray would take
     yield Nodes(cluster, other)
     ray.shutdown()
     cluster.shutdown()
 
 
 @pytest.fixture(scope="module")
-def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two trainings that can run at once, of so many steps that one can be lost in the middle."""
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with modules that only this process knows of."""
+    folder = tmp_path_factory.mktemp("lab")
+    (folder / "raylab").mkdir()
+    for name, text in {"steady": STEADY, "failing": FAILING, "ranks": RANKS}.items():
+        (folder / "raylab" / f"{name}.py").write_text(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(folder))
+        yield folder / "raylab"
+
+
+def write(path: Path, iterations: int, *methods: str, **more: Any) -> Path:
+    """A suite of `input` and of methods like NAFNet."""
     document = yaml.safe_load(Path(__file__).with_name("tiny.yaml").read_text())
-    rows = {label: document["methods"][label] for label in ("input", "nafnet")}
-    rows["nafnet"]["budget"]["iterations"] = STEPS
-    path = tmp_path_factory.mktemp("suite") / "tiny.yaml"
-    path.write_text(yaml.safe_dump({**document, "methods": rows, "components": {}, "seeds": [1, 2]}, sort_keys=False))
+    row = document["methods"]["nafnet"]
+    row["budget"]["iterations"] = iterations
+    rows = {"input": {}, **{method: deepcopy(row) for method in methods}}
+    path.write_text(yaml.safe_dump({**document, "methods": rows, "components": {}, **more}, sort_keys=False))
     return path
+
+
+@pytest.fixture(scope="module")
+def suite(lab: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two trainings that can run at once, of so many steps that one can be lost in the middle."""
+    return write(tmp_path_factory.mktemp("suite") / "tiny.yaml", STEPS, "raylab.steady", seeds=[1, 2])
 
 
 @pytest.fixture(scope="module")
@@ -175,13 +252,6 @@ def test_two_nodes_leave_what_one_job_after_the_other_does(
     assert not list((tmp_path / ".store").glob(".seen-*"))
 
 
-def wait_until(condition: Callable[[], bool], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 class Apart(RayCluster):
     """A cluster whose nodes do not see the results folder, nor what they made before: every job has a scratch folder alone."""
 
@@ -218,37 +288,16 @@ def test_without_a_folder_in_common_results_are_sent(nodes: Nodes, suite: Path, 
     assert not list(Path(tempfile.gettempdir()).glob("ugpnet-bench-*-*"))
 
 
-FAILING = """
-from methods.nafnet import NAFNetMethod
-from ugpnet.nn.nafnet import NAFNet
-
-
-class Failing(NAFNet):
-    def forward(self, x):
-        return x / (1 // 0)
-
-
-class FailingMethod(NAFNetMethod):
-    def network(self):
-        return Failing(3, 4, 1, (1,), (1,))
-"""
-
-
-def test_a_failure_is_one_row_s(
-    nodes: Nodes, write_suite: Write, tiny_document: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "raylab").mkdir()
-    (tmp_path / "raylab" / "failing.py").write_text(FAILING)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    row = tiny_document["methods"]["nafnet"]
-    rows = {"raylab.failing": deepcopy(row), "nafnet": row, "input": {}}
-    path = write_suite({**tiny_document, "methods": rows, "components": {}, "measure": None})
-    made = run(path, tmp_path / "results")
-    [reason] = set(made.outcome.failed.values())
+def test_a_failure_is_one_row_s(nodes: Nodes, lab: Path, tmp_path: Path) -> None:
+    store = Store(tmp_path / "results").open()
+    path = write(tmp_path / "s.yaml", 2, "raylab.failing", "raylab.steady", measure=None)
+    jobs = make_plan(load_suite(path), store.cache).jobs
+    outcome = RayExecutor(None, NO_GPU, print).run(jobs, store, Execution(), Notes())
+    [reason] = set(outcome.failed.values())
     assert reason.startswith("raylab.failing network: ZeroDivisionError")
-    assert str(tmp_path / "results" / ".store" / ".work") in reason
-    labels = {job.key: job.label for job in make_plan(load_suite(path)).jobs}
-    assert {"nafnet score", "input score"} <= {labels[key] for key in made.outcome.done}
+    assert str(store.folder / ".work") in reason
+    labels = {job.key: job.label for job in jobs}
+    assert {"raylab.steady score", "input score"} <= {labels[key] for key in outcome.done}
 
 
 def test_two_trainings_share_a_gpu_and_a_processor(nodes: Nodes, suite: Path, tmp_path: Path) -> None:
@@ -267,49 +316,23 @@ def test_what_no_node_has_is_refused_at_once(nodes: Nodes, suite: Path, tmp_path
     assert Store(tmp_path).all_keys() == []
 
 
-RANKS = """
-import json, os
-from pathlib import Path
-from bench.errors import BenchError
-from methods.nafnet import NAFNetMethod
-
-NAMES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
-
-
-class RanksMethod(NAFNetMethod):
-    def network(self):
-        known = {name: os.environ.get(name) for name in NAMES}
-        Path(__file__).with_name(f"rank{known['RANK']}.json").write_text(json.dumps(known))
-        raise BenchError(f"enough: {known['WORLD_SIZE']}")
-"""
-
-
-def test_the_processes_of_a_training_are_placed_together(
-    nodes: Nodes, write_suite: Write, tiny_document: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "raylab2").mkdir()
-    (tmp_path / "raylab2" / "ranks.py").write_text(RANKS)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    rows = {"raylab2.ranks": tiny_document["methods"]["nafnet"]}
-    path = write_suite({**tiny_document, "methods": rows, "components": {}, "measure": None})
+def test_the_processes_of_a_training_are_placed_together(nodes: Nodes, lab: Path, tmp_path: Path) -> None:
     store = Store(tmp_path / "results").open()
+    path = write(tmp_path / "s.yaml", 2, "raylab.ranks", measure=None)
     [job] = (job for job in make_plan(load_suite(path), store.cache).jobs if job.kind == "train")
     executor = RayExecutor(None, Share(0.5, 0.0), print)
     assert executor.run([job], store, Execution(processes=2), Notes()).failed == {job.key: "enough: 2"}
-    known = [json.loads(file.read_text()) for file in sorted((tmp_path / "raylab2").glob("rank*.json"))]
+    known = [json.loads(file.read_text()) for file in sorted(lab.glob("rank*.json"))]
     assert known[0]["RANK"] == "0"
     assert {each["LOCAL_RANK"] for each in known} == {"0"}
     assert len({(each["MASTER_ADDR"], each["MASTER_PORT"]) for each in known}) == 1
     assert {info["state"] for info in ray.util.placement_group_table().values()} == {"REMOVED"}
 
 
-def test_a_sweep_s_trials_run_there(
-    nodes: Nodes, write_suite: Write, tiny_document: dict[str, Any], tmp_path: Path
-) -> None:
+def test_a_sweep_s_trials_run_there(nodes: Nodes, tmp_path: Path) -> None:
     space = {"nafnet.budget.iterations": {"choices": [1, 2]}}
     sweep = {"row": "nafnet", "space": space, "objectives": {"psnr": "max"}, "sampler": "grid", "trials": 2}
-    rows = {"nafnet": tiny_document["methods"]["nafnet"]}
-    path = write_suite({**tiny_document, "methods": rows, "components": {}, "sweep": sweep})
+    path = write(tmp_path / "s.yaml", 2, "nafnet", sweep=sweep)
     command = ["sweep", str(path), "--results", str(tmp_path / "results"), "--engine", "ray", "--job-gpus", "0"]
     made = CliRunner().invoke(app, command)
     assert made.exit_code == 0, made.output
@@ -318,70 +341,50 @@ def test_a_sweep_s_trials_run_there(
 
 
 def test_a_node_that_dies_in_mid_suite_costs_only_its_steps(
-    nodes: Nodes, suite: Path, alone: Run, tmp_path: Path
+    nodes: Nodes, lab: Path, suite: Path, alone: Run, tmp_path: Path
 ) -> None:
     """Both trainings are under way, one on each node. The one that is lost goes on from its checkpoint on the other node."""
-    far: set[str] = set()
+    under_way: set[str] = set()
 
     def lose_one(progress: Progress) -> None:
-        if progress.done >= STEPS // 3 and progress.job.key not in far:
-            far.add(progress.job.key)
-            if len(far) == 2:
-                nodes.lose()
+        if 12 <= progress.done < STEPS:
+            under_way.add(progress.job.key)
+        if len(under_way) == 2 and nodes.other is not None:
+            nodes.lose()
+            (lab / "slowly").unlink()
 
     notes, lines = Notes(lose_one), []
+    (lab / "steps").unlink()
+    (lab / "slowly").touch()
     made = run(suite, tmp_path, RayExecutor(None, NO_GPU, lines.append), notes, every=5)
     assert_equal(made, alone)
     assert len(lines) == 2
-    assert "nafnet network: was lost with its node or process, begun again on" in lines[1]
-    for key in far:
-        steps = [done for of, done in notes.steps if of == key]
-        assert [done for done in steps if done == STEPS] == [STEPS]
-        assert min(steps[steps.index(max(steps[:-1])) :]) > 5
-    assert sorted(event for event, kind, _ in notes.lines if kind == "train") == ["ended"] * 2 + ["started"] * 2
+    assert "raylab.steady network: was lost with its node or process, begun again on" in lines[1]
+    assert 2 * STEPS <= len((lab / "steps").read_text()) < 2 * STEPS + 12
+    trainings = [event for event, kind, _ in notes.lines if kind == "train"]
+    assert sorted(trainings) == ["ended"] * 2 + ["started"] * 2
 
 
 # On a Ray of its own
 
 
-STEPPING = """
-from pathlib import Path
-from methods.nafnet import NAFNetMethod
-from ugpnet.nn.nafnet import NAFNet
-
-
-class Stepping(NAFNet):
-    def forward(self, x):
-        Path(__file__).with_suffix(".begun").touch()
-        return super().forward(x)
-
-
-class SteppingMethod(NAFNetMethod):
-    def network(self):
-        return Stepping(3, 4, 1, (1,), (1,))
-"""
-
-
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_it_stops_on_demand_with_a_checkpoint_and_leaves_no_process(
-    write_suite: Write, tiny_document: dict[str, Any], tmp_path: Path, number: signal.Signals, code: int
-) -> None:
-    """The method lies in the current folder, as a lab's own does."""
-    (tmp_path / "raylab3").mkdir()
-    (tmp_path / "raylab3" / "stepping.py").write_text(STEPPING)
-    row = tiny_document["methods"]["nafnet"]
-    row["budget"]["iterations"] = 100_000
-    path = write_suite({**tiny_document, "methods": {"raylab3.stepping": row}, "components": {}, "measure": None})
-    environment = {**os.environ, "PYTHONPATH": os.getcwd(), "OMP_NUM_THREADS": "1"}
+def test_ctrl_c_saves_the_step_and_leaves_no_process(lab: Path, tmp_path: Path) -> None:
+    """The method lies in the current folder."""
+    path = write(tmp_path / "s.yaml", 100_000, "raylab.steady", measure=None)
+    (lab / "steps").unlink(missing_ok=True)
     process = subprocess.Popen(
-        [*BENCH, "run", str(path), "--engine", "ray"], cwd=tmp_path, env=environment,
+        [*BENCH, "run", str(path), "--engine", "ray", "--results", str(tmp_path / "results")], cwd=lab.parent,
+        env={**os.environ, "PYTHONPATH": os.getcwd(), "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
     )  # fmt: skip
-    wait_until(lambda: process.poll() is not None or (tmp_path / "raylab3" / "stepping.begun").exists(), 240)
+    deadline = time.monotonic() + 240
+    while process.poll() is None and not (lab / "steps").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
     started = psutil.Process(process.pid).children(recursive=True)
-    process.send_signal(number)
+    process.send_signal(signal.SIGINT)
     output = process.communicate(timeout=120)[0].decode()
-    assert process.returncode == code, output
+    assert process.returncode == 130, output
     assert "bench: interrupted; the same command goes on from here" in output
     assert "raylet" not in output
     assert list((tmp_path / "results" / ".store" / ".work").glob("*/checkpoint-*.json"))
