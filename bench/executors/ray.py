@@ -10,11 +10,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
-import numpy as np
 import ray
-from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskError, TaskCancelledError
+from ray.exceptions import GetTimeoutError, RayError, RayTaskError, TaskCancelledError
 from ray.util.placement_group import placement_group, remove_placement_group
-from ray.util.queue import Queue
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy, PlacementGroupSchedulingStrategy
 
 from bench.errors import BenchError
@@ -62,10 +60,10 @@ class RayCluster:
         if self._ours:
             connect(address)
         self._here = ray.get_runtime_context().get_node_id()
-        self._letters = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": _on(self._here)})
+        self._letters = _open_mailbox(self._here)
 
     def close(self) -> None:
-        self._letters.shutdown(force=True)
+        ray.kill(self._letters)
         if self._ours:
             ray.shutdown()
 
@@ -88,20 +86,20 @@ class RayCluster:
 
     def submit(self, errand: Errand, inputs: Inputs, demand: Demand) -> Handle:
         place = _on(self._here) if demand.here else "DEFAULT"
-        return self._task(errand, demand, place, TRIES - 1).remote(errand, inputs, self._letters)
+        return self._begin(errand, inputs, demand, place, TRIES - 1)
 
     def join(self, errand: Errand, inputs: Inputs, demand: Demand, room: Room) -> Handle:
         assert errand.rank is not None
         place = _in(room.place, errand.rank.number)
-        return self._task(errand, demand, place, 0).remote(errand, inputs, self._letters)
+        return self._begin(errand, inputs, demand, place, 0)
 
-    def _task(self, errand: Errand, demand: Demand, place: object, retries: int) -> Any:
+    def _begin(self, errand: Errand, inputs: Inputs, demand: Demand, place: object, retries: int) -> Handle:
         """A process that had a GPU, or a process group, is not used again: it would keep both."""
-        task = _do_and_leave if demand.gpus or errand.rank else _do
-        return task.options(
+        task = (_do_and_leave if demand.gpus or errand.rank else _do).options(
             num_cpus=demand.cpus, num_gpus=demand.gpus, max_retries=retries, scheduling_strategy=place,
             name=errand.job.label,
         )  # fmt: skip
+        return task.remote(errand, self._letters, [*inputs], *inputs.values())
 
     def reserve(self, demand: Demand) -> Room:
         bundle = {name: amount for name, amount in (("CPU", demand.cpus), ("GPU", demand.gpus)) if amount}
@@ -138,11 +136,11 @@ class RayCluster:
         return address, port
 
     def cancel(self, handle: Handle, force: bool = False) -> None:
-        ray.cancel(handle, force=force)
+        ray.cancel(handle, force=force, recursive=False)  # the letters that it writes are tasks of its own
 
     def letters(self) -> Sequence[Letter]:
-        waiting = self._letters.qsize()
-        return self._letters.get_nowait_batch(waiting) if waiting else []
+        taken: Any = ray.get(self._letters.take.remote())
+        return list(taken)
 
 
 def connect(address: str) -> None:
@@ -183,6 +181,23 @@ def _own_signals() -> Iterator[None]:
             signal.signal(signal.SIGTERM, before)
 
 
+def _open_mailbox(node: str) -> Any:
+    """Where letters wait until they are read. A class of this function is sent as it is: nothing of ours is imported for it."""
+
+    class Mailbox:
+        def __init__(self) -> None:
+            self.letters: list[Letter] = []
+
+        def put(self, letter: Letter) -> None:
+            self.letters.append(letter)
+
+        def take(self) -> list[Letter]:
+            taken, self.letters = self.letters, []
+            return taken
+
+    return ray.remote(Mailbox).options(num_cpus=0, scheduling_strategy=_on(node)).remote()
+
+
 def _node(described: Mapping[str, Any], here: str) -> Node:
     name = f"{described['NodeManagerHostname']} ({described['NodeManagerAddress']})"
     has = described["Resources"]
@@ -221,17 +236,13 @@ def _first_line(error: BaseException) -> str:
 # What runs on nodes
 
 
-def _perform(errand: Errand, inputs: Inputs, letters: Queue) -> Reply:
-    def fetch(key: str) -> Parcel:
-        parcel: Any = ray.get(inputs[key])
-        assert isinstance(parcel, np.ndarray)
-        return parcel
+def _perform(errand: Errand, letters: Any, keys: Sequence[str], *parcels: Parcel) -> Reply:
+    """Ray brings the parcels before it begins. Nothing is waited for here: who waits in a task gives its processor away."""
 
     def post(letter: Letter) -> None:
-        with suppress(RayActorError):  # nobody reads it any more: Ray ends what has no driver
-            letters.put(letter, block=False)
+        letters.put.options(num_returns=0).remote(letter)
 
-    return perform(errand, inputs, fetch, post)
+    return perform(errand, dict(zip(keys, parcels, strict=True)), post)
 
 
 _do = ray.remote(_perform)

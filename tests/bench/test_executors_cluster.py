@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -282,7 +283,7 @@ def test_a_node_without_the_folder_unpacks_works_and_packs(
     store: Store, away: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     finish(FIRST, store)
-    parcels = {FIRST.key: pack(FIRST.key, store)}
+    parcel = pack(FIRST.key, store)
 
     def work(job: Job, place: Any) -> dict[str, Any]:
         (place.folder / "copy.txt").write_bytes((place.input(job, "weights") / "made.txt").read_bytes())
@@ -291,18 +292,19 @@ def test_a_node_without_the_folder_unpacks_works_and_packs(
 
     monkeypatch.setattr("bench.train.stage.train_stage", work)
     letters: list[Letter] = []
-    assert perform(errand(SECOND, away), {}, parcels.__getitem__, letters.append).lacking
-    reply = perform(errand(SECOND, away), parcels, parcels.__getitem__, letters.append)
+    assert perform(errand(SECOND, away), {}, letters.append).lacking
+    reply = perform(errand(SECOND, away), {FIRST.key: parcel}, letters.append)
     assert reply.tried == Attempt(worked=True)
     assert reply.parcel is not None
     unpack(reply.parcel, SECOND.key, store)
     assert (store.path(SECOND.key) / "copy.txt").read_text() == "first weights"
-    assert [letter[2] for letter in letters] == [None, (10, 10, "", {})]
+    assert letters == [(SECOND.key, 1, platform.node(), None), (SECOND.key, 2, platform.node(), (10, 10, "", {}))]
+    assert reply.letters == 2
 
 
 def test_a_traceback_goes_home(store: Store, away: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.train.stage.train_stage", lambda job, place: 1 / 0)
-    reply = perform(errand(replace(SECOND, inputs={}), away), {}, {}.__getitem__, lambda _: None)
+    reply = perform(errand(replace(SECOND, inputs={}), away), {}, lambda _: None)
     assert reply.trace is not None
     assert "ZeroDivisionError" in reply.trace
     assert reply.tried.failure is not None
@@ -316,7 +318,7 @@ def test_a_rank_knows_the_others_and_forgets_them(store: Store, monkeypatch: pyt
     with marked(store) as folder:
         rank = replace(errand(FIRST, folder), rank=Rank(1, 2, "10.0.0.1", 4000))
         letters: list[Letter] = []
-        assert perform(rank, {}, {}.__getitem__, letters.append).parcel is None
+        assert perform(rank, {}, letters.append).parcel is None
     assert seen == ["1", "2", "0", "10.0.0.1", "4000"]
     assert [read(name) for name in names] == [None] * 5
     assert letters == []
@@ -332,7 +334,7 @@ def test_letters_are_few_and_lose_no_value() -> None:
     for step in range(1, 1001):
         latest = {"validation/psnr": float(step // 100)}
         correspondent.tell(Progress(SECOND, step, 1000, latest=latest))
-    told = [letter[2] for letter in letters]
+    told = [letter[3] for letter in letters]
     assert len(told) < 100
     assert {each[0] for each in told if each} >= {1, *range(100, 1001, 100)}
 
@@ -396,17 +398,27 @@ def test_what_a_watcher_gives_up_is_cancelled_and_the_rest_goes_on(store: Store)
         if errand.job is not ALONE:
             return well(store)(errand, inputs)
         if not cluster.events:
-            cluster.post += [
-                (ALONE.key, "b", None),
-                (ALONE.key, "b", (3, 10, "", {})),
-                (ALONE.key, "b", (4, 10, "", {})),
-            ]
+            steps = [None, (3, 10, "", {}), (4, 10, "", {})]
+            cluster.post += [(ALONE.key, number, "b", step) for number, step in enumerate(steps, start=1)]
         return None
 
     cluster = Stand(answer)
     outcome = StandExecutor(cluster).run((FIRST, ALONE), store, Execution(), Pruning())
     assert outcome.failed == {ALONE.key: "pruned at 3"}
     assert outcome.done == [FIRST.key]
+
+
+def test_letters_that_are_late_are_waited_for(store: Store) -> None:
+    """A sweep decides upon the last one, too."""
+    late: list[Letter] = [(ALONE.key, 1, "b", None), (ALONE.key, 2, "b", (10, 10, "", {}))]
+
+    class Slow(Stand):
+        def letters(self) -> Sequence[Letter]:
+            return [late.pop(0)] if late and self.errands and self._answers else []
+
+    cluster = Slow(lambda errand, inputs: replace(well(store)(errand, inputs), letters=2))
+    outcome = StandExecutor(cluster).run([ALONE], store, Execution(), Pruning())
+    assert outcome.failed == {ALONE.key: "pruned at 10"}
 
 
 def test_a_job_that_no_node_is_left_for_does_not_wait_for_ever(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 Parcel: TypeAlias = NDArray[np.uint8]
 """An archive of results (`bench.storekeeping.archive.pack_results`), as an array, which clusters pass on without copies."""
 
-Letter: TypeAlias = tuple[str, str, tuple[int, int, str, dict[str, float]] | None]
-"""A job's key, the node that it is on, and how far it is (done, total, text, latest); None when it begins.
+Letter: TypeAlias = tuple[str, int, str, tuple[int, int, str, dict[str, float]] | None]
+"""A job's key, the how manyeth letter of it this is, the node that it is on, and how far it is (done, total, text, latest);
+None when it begins.
 
 Plain data: whoever only passes it on needs none of our modules.
 """
@@ -60,13 +61,15 @@ class Errand:
 @dataclass(frozen=True)
 class Reply:
     """How an errand went. The result is the `parcel` where the node has no results folder to put it; `trace` is what belongs
-    in the store beside a failure. `lacking`: it failed because the node has neither that folder nor was sent the inputs."""
+    in the store beside a failure. `lacking`: it failed as the node has neither that folder nor was sent the inputs. So many
+    `letters` were written before."""
 
     tried: Attempt
     parcel: Parcel | None = None
     trace: str | None = None
     lacking: bool = False
+    letters: int = 0
 
 
 Inputs: TypeAlias = Mapping[str, Any]
-"""By key of a result, whatever the cluster fetches its parcel by."""
+"""By key of a result, what the cluster will make its parcel of on the node."""

@@ -22,9 +22,10 @@ class Correspondent:
         self._post = post
         self._latest: dict[str, float] = {}
         self._posted = time.monotonic()
+        self.written = 0
 
     def begin(self) -> None:
-        self._post((self._key, platform.node(), None))
+        self._write(None)
 
     def tell(self, progress: Progress) -> None:
         """The end and every new value, which a sweep may decide upon, are always told."""
@@ -32,4 +33,8 @@ class Correspondent:
         over = progress.done == progress.total
         if over or latest != self._latest or now - self._posted >= QUIET_SECONDS:
             self._latest, self._posted = latest, now
-            self._post((self._key, platform.node(), (progress.done, progress.total, progress.text, latest)))
+            self._write((progress.done, progress.total, progress.text, latest))
+
+    def _write(self, news: tuple[int, int, str, dict[str, float]] | None) -> None:
+        self.written += 1
+        self._post((self._key, self.written, platform.node(), news))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench.errors import BenchError
 from bench.executors.attempt import Attempt, attempt
-from bench.executors.cluster.errand import Errand, Inputs, Letter, Parcel, Reply
+from bench.executors.cluster.errand import Errand, Letter, Parcel, Reply
 from bench.executors.cluster.letters import Correspondent
 from bench.executors.cluster.parcel import pack, unpack
 from bench.executors.team import follow, leading
@@ -21,41 +21,37 @@ from bench.job import Job
 from bench.store import Store
 
 
-def perform(errand: Errand, inputs: Inputs, fetch: Callable[[str], Parcel], post: Callable[[Letter], None]) -> Reply:
-    """Do the job: its result is in the results folder, or is the reply's parcel. `fetch` gets one of the `inputs` by its key.
+def perform(errand: Errand, inputs: Mapping[str, Parcel], post: Callable[[Letter], None]) -> Reply:
+    """Do the job, whose result is then in the results folder, or is the reply's parcel.
 
     A request to stop passes, KeyboardInterrupt, after a training has saved its step.
     """
     _settle_in(errand)
     job, folder = errand.job, errand.folder
+    correspondent = Correspondent(job, post)
     try:
         store = folder.open_store()
-        missing = [key for key in job.inputs.values() if store.root != folder.root and not store.has(key)]
+        away = store.root != folder.root
+        missing = [key for key in job.inputs.values() if away and not store.has(key)]
         if not inputs.keys() >= set(missing):
             return Reply(Attempt(failure=f"{job.label}: {platform.node()} has no results folder"), lacking=True)
         for key in missing:
-            unpack(fetch(key), key, store)
-        tried = _attempt(errand, store, post)
-        return Reply(tried) if store.root == folder.root or _follows(errand) else _sent(tried, job, store, folder.root)
+            unpack(inputs[key], key, store)
+        tried = _attempt(errand, store, correspondent)
+        reply = _with_result(tried, job, store, folder.root) if away and not _follows(errand) else Reply(tried)
     except BenchError as error:
-        return Reply(Attempt(failure=f"{job.label}: on {platform.node()}: {error}"))
+        reply = Reply(Attempt(failure=f"{job.label}: on {platform.node()}: {error}"))
+    return replace(reply, letters=correspondent.written)
 
 
-def _attempt(errand: Errand, store: Store, post: Callable[[Letter], None]) -> Attempt:
-    if errand.rank is None:
-        return _told(errand, store, post)
-    with _environment(errand.rank.environment()):
+def _attempt(errand: Errand, store: Store, correspondent: Correspondent) -> Attempt:
+    with _environment({} if errand.rank is None else errand.rank.environment()):
         if _follows(errand):
             follow(store, errand.execution)
             return Attempt()
+        correspondent.begin()
         with leading():
-            return _told(errand, store, post)
-
-
-def _told(errand: Errand, store: Store, post: Callable[[Letter], None]) -> Attempt:
-    correspondent = Correspondent(errand.job, post)
-    correspondent.begin()
-    return attempt(errand.job, store, errand.execution, correspondent.tell)
+            return attempt(errand.job, store, errand.execution, correspondent.tell)
 
 
 def _follows(errand: Errand) -> bool:
@@ -63,7 +59,7 @@ def _follows(errand: Errand) -> bool:
     return errand.rank is not None and errand.rank.number > 0
 
 
-def _sent(tried: Attempt, job: Job, store: Store, root: Path) -> Reply:
+def _with_result(tried: Attempt, job: Job, store: Store, root: Path) -> Reply:
     """The reply of a node without the results folder: whatever is to lie there goes with it."""
     if tried.failure is None:
         return Reply(tried, parcel=pack(job.key, store))

@@ -26,6 +26,9 @@ from bench.store import Store, write_atomically
 if TYPE_CHECKING:
     from bench.train.execution import Execution
 
+LETTER_SECONDS = 5.0
+"""That the last letters of a job may take longer than its reply."""
+
 LOOK_SECONDS = 10.0
 """Between two looks at which nodes live."""
 
@@ -49,12 +52,14 @@ class Terms:
 
 @dataclass
 class _Abroad:
-    """A job on the cluster. `begun`: when its work began; `ended`: why we ended it, if we did."""
+    """A job on the cluster. `begun`: when its work began; `ended`: why we ended it, if we did; `read`: its letters so far;
+    `hopeless`: since when no node could do it."""
 
     job: Job
     flight: Flight
     begun: float | None = None
     ended: str | None = None
+    read: int = 0
     hopeless: float | None = None
 
 
@@ -114,25 +119,35 @@ class ClusterShift(Shift):
                 del self.abroad[abroad.job.key]
 
     def _replies(self) -> Iterator[tuple[_Abroad, Reply]]:
-        """The jobs that are over, as soon as one is or a moment has gone by; first, all that they wrote before is read."""
+        """The jobs that are over, as soon as one is or a moment has gone by, each when all its letters were read."""
         awaited = {handle: abroad for abroad in self.abroad.values() for handle in abroad.flight.awaited()}
         there = self.cluster.wait(list(awaited), POLL_SECONDS)
-        for letter in self.cluster.letters():
-            self._read(letter)
+        self._read_letters()
         for handle in there:
             abroad = awaited[handle]
             if handle in abroad.flight.awaited() and (reply := abroad.flight.hear(handle)) is not None:
+                self._read_all_of(abroad, reply)
                 yield abroad, reply
+
+    def _read_all_of(self, abroad: _Abroad, reply: Reply) -> None:
+        deadline = time.monotonic() + LETTER_SECONDS
+        while abroad.read < reply.letters and time.monotonic() < deadline:
+            time.sleep(0.01)
+            self._read_letters()
+
+    def _read_letters(self) -> None:
+        for letter in self.cluster.letters():
+            if (abroad := self.abroad.get(letter[0])) is not None:
+                self._read(abroad, letter)
 
     def _parcel(self, key: str) -> Handle:
         if key not in self.parcels:
             self.parcels[key] = self.cluster.send(pack(key, self.store))
         return self.parcels[key]
 
-    def _read(self, letter: Letter) -> None:
-        key, node, news = letter
-        abroad = self.abroad.get(key)
-        if abroad is None or abroad.ended is not None:
+    def _read(self, abroad: _Abroad, letter: Letter) -> None:
+        _, abroad.read, node, news = letter
+        if abroad.ended is not None:
             return
         if news is not None:
             abroad.ended = self.pass_on(Progress(abroad.job, *news))
