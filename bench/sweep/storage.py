@@ -50,7 +50,7 @@ def _database(url: str) -> RDBStorage:
         try:
             return _connect(url)
         except DBAPIError as error:
-            if not any(hint in str(error.orig) for hint in ("already exists", "duplicate", "Duplicate")):
+            if not any(hint in str(error.orig) for hint in ("already exists", "duplicate", "Duplicate", "alembic_version")):
                 raise
             time.sleep(1)
     return _connect(url)
